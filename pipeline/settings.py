@@ -1,0 +1,405 @@
+"""Settings and sources: files and environment in, frozen values out.
+
+Order, the later wins: defaults here, ``config/settings.toml``, environment variables ``NEWS_<SECTION>__<KEY>``
+(``NEWS_FETCH__TIMEOUT_SECONDS=5``). How to reach Elasticsearch comes from the environment only
+(``ELASTICSEARCH_URL`` and friends), so that no secret ever stands in a file of this project.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cron_descriptor import FormatException, MissingFieldException, get_description
+from croniter import croniter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pipeline.errors import ConfigurationError
+from pipeline.models import Source, SourceKind
+
+MANUAL = "manual"
+"""The schedule of a source that only runs when somebody asks for it."""
+
+_ENVIRONMENT_PREFIX = "NEWS_"
+_OWN_VARIABLES = {"NEWS_HOME", "NEWS_CONFIG", "NEWS_SCHEDULED"}
+"""Variables with our prefix that are no settings: where state lives, where config lives, the schedules' switch."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IngestSettings(_Section):
+    """How a run is cut into pieces and when sources without a schedule of their own run."""
+
+    schedule: str = Field("0 * * * *", description="cron line in UTC, or 'manual'")
+    batch_size: int = Field(200, ge=1, le=5000, description="references a batch (one Airflow task) handles")
+    index_wait_seconds: float = Field(
+        180, ge=0, description="how long a batch waits for an Elasticsearch that went away before it is kept for later"
+    )
+
+
+class FetchSettings(_Section):
+    """Limits and manners of fetching and loading."""
+
+    contact: str = Field("", description="e-mail or web address in the user agent; needed for any site beyond loopback")
+    user_agent: str = "news-pipeline/0.1"
+    connect_timeout_seconds: float = Field(10, gt=0)
+    timeout_seconds: float = Field(30, gt=0, description="without a byte for so long: given up")
+    total_timeout_seconds: float = Field(60, gt=0, description="a whole response must have come by then")
+    max_bytes: int = Field(10_000_000, ge=1000, description="of one page or file, after decompression")
+    max_redirects: int = Field(5, ge=0, le=20)
+    allow_loopback: bool = Field(False, description="fetch from 127.0.0.0/8 and ::1 (tests and demonstrations)")
+    delay_seconds: float = Field(5, ge=0, description="between two requests to one registered domain")
+    max_hosts: int = Field(64, ge=1, le=1000, description="hosts worked on at a time")
+
+
+class ExtractSettings(_Section):
+    """What counts as an article."""
+
+    min_characters: int = Field(200, ge=0, description="shorter bodies are rejected as too_short")
+
+
+class LanguageSettings(_Section):
+    """When a detected language is believed."""
+
+    min_characters: int = Field(40, ge=0, description="with fewer letters the language is 'und'")
+    min_confidence: float = Field(0.80, ge=0, le=1, description="below this probability the language is 'und'")
+
+
+class EntitySettings(_Section):
+    """The spaCy pipeline that finds people, places and organisations."""
+
+    model: str = Field("", description="package name or path of a spaCy pipeline; empty switches the step off")
+    labels: dict[str, str] = Field(
+        default_factory=lambda: {
+            "PERSON": "person", "PER": "person",
+            "GPE": "place", "LOC": "place", "FAC": "place",
+            "ORG": "organization", "NORP": "other",
+            "EVENT": "event", "MISC": "other", "WORK_OF_ART": "other", "LAW": "other", "PRODUCT": "other",
+        },
+        description="the model's labels to person, place, organization, event or other; unlisted labels are left out",
+    )  # fmt: skip
+
+
+class IndexSettings(_Section):
+    """Shape of the indices."""
+
+    shards: int = Field(1, ge=1, le=64)
+    replicas: int = Field(0, ge=0, le=5)
+    bulk_documents: int = Field(100, ge=1, le=5000, description="documents a bulk request holds at most")
+    bulk_bytes: int = Field(10_000_000, ge=100_000, description="bytes a bulk request holds at most")
+
+
+class NodeSettings(_Section):
+    """The embedded Elasticsearch node."""
+
+    version: str = "9.5.3"
+    port: int = Field(9200, ge=0, le=65535, description="0 takes a free one")
+    heap: str = Field("1g", pattern=r"^\d+[mg]$")
+
+
+class AirflowSettings(_Section):
+    """The Airflow that `make run` and `make up` start."""
+
+    port: int = Field(8080, ge=1, le=65535)
+    parallelism: int = Field(2, ge=1, le=64, description="tasks at a time on this machine")
+
+
+class _Files(BaseSettings):
+    """The part of the settings that comes from settings.toml and NEWS_… variables."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_ENVIRONMENT_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+    ingest: IngestSettings = IngestSettings()
+    fetch: FetchSettings = FetchSettings()
+    extract: ExtractSettings = ExtractSettings()
+    language: LanguageSettings = LanguageSettings()
+    entities: EntitySettings = EntitySettings()
+    index: IndexSettings = IndexSettings()
+    node: NodeSettings = NodeSettings()
+    airflow: AirflowSettings = AirflowSettings()
+    archive_url: str = Field("", description="fsspec address of the archive; empty means NEWS_HOME/archive")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as the init values."""
+        return env_settings, init_settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticsearchConnection:
+    """How to reach a cluster of one's own. Secrets are kept out of ``repr``."""
+
+    url: str
+    api_key: str | None = None
+    username: str | None = None
+    password: str | None = None
+    ca_certs: str | None = None
+
+    def __repr__(self) -> str:
+        how = "API key" if self.api_key else "user and password" if self.username else "no credentials"
+        return f"ElasticsearchConnection({self.url}, {how})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run needs to know before it starts. ``elasticsearch`` is None for the embedded node."""
+
+    home: Path
+    config_dir: Path
+    ingest: IngestSettings
+    fetch: FetchSettings
+    extract: ExtractSettings
+    language: LanguageSettings
+    entities: EntitySettings
+    index: IndexSettings
+    node: NodeSettings
+    airflow: AirflowSettings
+    archive_url: str
+    elasticsearch: ElasticsearchConnection | None
+    es_home: Path | None
+
+    @property
+    def project_dir(self) -> Path:
+        """The folder that relative locations in sources.toml start from."""
+        return self.config_dir.parent
+
+
+def default_home(environment: Mapping[str, str], *, uid: int) -> Path:
+    """Where state lives when NEWS_HOME is not set.
+
+    For root that is below /var/lib (XDG has no word on root's services, and root's own home is closed to the
+    unprivileged user that Elasticsearch runs as); for others the XDG data directory.
+    """
+    if uid == 0:
+        return Path("/var/lib/news-pipeline")
+    data = environment.get("XDG_DATA_HOME") or os.path.join(environment.get("HOME", "~"), ".local", "share")
+    return Path(data).expanduser() / "news-pipeline"
+
+
+def find_config_dir(environment: Mapping[str, str]) -> Path:
+    """The config folder: NEWS_CONFIG, else ./config where it holds settings or sources, else the project's own."""
+    if named := environment.get("NEWS_CONFIG"):
+        return Path(named).expanduser().resolve()
+    here = Path.cwd() / "config"
+    if (here / "settings.toml").exists() or (here / "sources.toml").exists():
+        return here
+    return Path(__file__).resolve().parent.parent / "config"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read settings.toml and the environment.
+
+    Raises ConfigurationError with one line for each wrong key or value: where, what, and what is allowed.
+    """
+    environment = os.environ if environment is None else environment
+    config_dir = find_config_dir(environment)
+    path = config_dir / "settings.toml"
+    content = _read_toml(path) if path.exists() else {}
+    _refuse_unknown_variables(environment)
+    try:
+        files = _load_files(content, environment)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, str(path), environment)) from None
+    check_schedule(files.ingest.schedule, f"{path}: ingest.schedule")
+    es_home = environment.get("ES_HOME")
+    home = environment.get("NEWS_HOME")
+    return Settings(
+        home=Path(home).expanduser().resolve() if home else default_home(environment, uid=os.getuid()),
+        config_dir=config_dir,
+        elasticsearch=_elasticsearch(environment),
+        es_home=Path(es_home).expanduser().resolve() if es_home else None,
+        **{name: getattr(files, name) for name in _Files.model_fields},
+    )
+
+
+def load_sources(settings: Settings) -> tuple[Source, ...]:
+    """Read config/sources.toml.
+
+    Raises ConfigurationError that lists everything wrong in the file, a line for each.
+    """
+    path = settings.config_dir / "sources.toml"
+    return parse_sources(_read_toml(path) if path.exists() else {}, str(path))
+
+
+def parse_sources(content: Mapping[str, Any], file: str) -> tuple[Source, ...]:
+    """Check the content of a sources file. Raises ConfigurationError listing everything wrong with it."""
+    entries = content.get("source", [])
+    problems = [
+        f"{file}: unknown table {key!r}; sources stand in [[source]] tables" for key in content if key != "source"
+    ]
+    if not isinstance(entries, list):
+        raise ConfigurationError(f"{file}: 'source' is a single table; write [[source]] with double brackets")
+    sources: list[Source] = []
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(entries, start=1):
+        where = f"{file}: source {number} ({entry.get('id', 'no id')!r})"
+        try:
+            source = _SOURCE.validate_python(entry)
+        except ValidationError as error:
+            problems += [f"{where}: {line}" for line in _problems(error)]
+            continue
+        if source.id in seen:
+            problems.append(f"{where}: the id {source.id!r} is already that of source {seen[source.id]}; ids are unique")
+        seen.setdefault(source.id, number)
+        try:
+            check_schedule(source.schedule, f"{where}: schedule")
+        except ConfigurationError as error:
+            problems.append(error.message)
+        sources.append(source)
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return tuple(sources)
+
+
+def sources_json_schema() -> dict[str, Any]:
+    """The JSON schema of sources.toml, for editors."""
+    entry = _SOURCE.json_schema(ref_template="#/$defs/{model}")
+    definitions = entry.pop("$defs", {})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "News sources",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"source": {"type": "array", "items": entry}},
+        "$defs": definitions,
+    }
+
+
+def check_schedule(schedule: str | None, where: str) -> None:
+    """Raise ConfigurationError unless ``schedule`` is None, 'manual' or a five-field cron line."""
+    if schedule is None or schedule == MANUAL:
+        return
+    if len(schedule.split()) != 5 or not croniter.is_valid(schedule):
+        raise ConfigurationError(
+            f"{where}: {schedule!r} is no cron line; allowed are five fields such as '*/30 * * * *' "
+            f"(minute hour day month weekday, UTC) or '{MANUAL}'"
+        )
+
+
+def describe_schedule(schedule: str) -> str:
+    """A cron line in words ("Every 30 minutes"), or the line itself where it can't be put in words."""
+    try:
+        return str(get_description(schedule))
+    except (FormatException, MissingFieldException):
+        return schedule
+
+
+_SourceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+def _source_adapter() -> TypeAdapter[Source]:
+    # The dataclass stays free of pydantic; strictness is added here, where files are read.
+    Source.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+    return TypeAdapter(Source)
+
+
+_SOURCE = _source_adapter()
+
+
+def _load_files(content: Mapping[str, Any], environment: Mapping[str, str]) -> _Files:
+    class WithEnvironment(_Files):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            given = EnvSettingsSource(settings_cls)
+            given.env_vars = {key.lower(): value for key, value in environment.items()}
+            return given, InitSettingsSource(settings_cls, init_kwargs=dict(content))
+
+    return WithEnvironment()
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    known = {"NEWS_ARCHIVE_URL"}
+    for name, info in _Files.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            known |= {f"NEWS_{name}__{key}".upper() for key in section.model_fields}
+    unknown = sorted(k for k in environment if k.startswith(_ENVIRONMENT_PREFIX) and k not in known | _OWN_VARIABLES)
+    # NEWS_ENTITIES__LABELS__PRODUCT reaches into a dictionary, which has no fixed keys.
+    unknown = [k for k in unknown if not k.startswith("NEWS_ENTITIES__LABELS__")]
+    if unknown:
+        raise ConfigurationError(
+            "\n".join(f"environment: {k} is no setting; settings are NEWS_<SECTION>__<KEY>, see docs/settings.md" for k in unknown)
+        )
+
+
+def _elasticsearch(environment: Mapping[str, str]) -> ElasticsearchConnection | None:
+    url = environment.get("ELASTICSEARCH_URL")
+    if not url:
+        return None
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"environment: ELASTICSEARCH_URL={url!r} must start with http:// or https://")
+    return ElasticsearchConnection(
+        url=url.rstrip("/"),
+        api_key=environment.get("ELASTICSEARCH_API_KEY") or None,
+        username=environment.get("ELASTICSEARCH_USER") or None,
+        password=environment.get("ELASTICSEARCH_PASSWORD") or None,
+        ca_certs=environment.get("ELASTICSEARCH_CA_CERTS") or None,
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def _explain(error: ValidationError, file: str, environment: Mapping[str, str]) -> str:
+    names = {key.lower(): key for key in environment}
+    lines = []
+    for problem, location in zip(_problems(error), (e["loc"] for e in error.errors()), strict=True):
+        variable = "news_" + "__".join(str(part) for part in location).lower()
+        lines.append(f"{'environment ' + names[variable] if variable in names else file}: {problem}")
+    return "\n".join(lines)
+
+
+def _problems(error: ValidationError) -> list[str]:
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "entry"
+        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            lines.append(f"{key}: unknown key; allowed are {', '.join(_allowed_keys(item['loc']))}")
+        elif item["type"] in ("missing", "missing_argument"):
+            lines.append(f"{key}: is missing")
+        elif item["type"] == "enum":
+            lines.append(f"{key}: {item['input']!r} is not one of {', '.join(kind.value for kind in SourceKind)}")
+        else:
+            lines.append(f"{key}: {item['input']!r}: {item['msg']}")
+    return lines
+
+
+def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = _Files
+    if location and location[0] in _Files.model_fields:
+        model = _Files.model_fields[str(location[0])].annotation
+    if len(location) == 1 and location[0] not in _Files.model_fields:
+        # An entry of the sources file has no section above it.
+        return sorted(Source.__dataclass_fields__) + sorted(_Files.model_fields)
+    return sorted(getattr(model, "model_fields", {}))
