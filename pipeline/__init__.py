@@ -1,0 +1,1 @@
+"""A news ingestion pipeline: discover, fetch, archive, extract, enrich, index, search."""

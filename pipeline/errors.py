@@ -30,6 +30,7 @@ class Reason(StrEnum):
     SCHEME_NOT_ALLOWED = "scheme_not_allowed"
     PRIVATE_ADDRESS = "private_address"
     ROBOTS_DENIED = "robots_denied"
+    ROBOTS_UNREACHABLE = "robots_unreachable"
     EXCLUDED = "excluded"
     FORGOTTEN = "forgotten"
     SOURCE_ITEM_BROKEN = "source_item_broken"

@@ -35,6 +35,9 @@ class Source:
 
     ``location`` is a folder, a file, a URL or another fsspec address, as ``kind`` says.
     ``schedule`` is a cron line (UTC), ``"manual"`` for never by itself, or None for the default schedule.
+    ``include`` and ``exclude`` are shell patterns on what the source names (paths within a folder, URLs otherwise).
+    ``domains`` keeps what stands on these registered domains or hosts only (warc and ccnews, where it is needed).
+    ``delay_seconds`` takes the place of ``fetch.delay_seconds`` for this source. ``max_items`` ends a listing early.
     """
 
     id: str
@@ -46,6 +49,11 @@ class Source:
     country: str | None = None
     tags: tuple[str, ...] = ()
     enabled: bool = True
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    delay_seconds: float | None = None
+    max_items: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +141,10 @@ class RawPage:
         """The source that named this page."""
         return self.ref.source_id
 
+    def header(self, name: str) -> str | None:
+        """The first HTTP header of this name, in any case."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
 
 # --------------------------------------------------------------------------------------------- articles
 
@@ -211,11 +223,16 @@ class Article:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """A language (ISO 639-1, ``zh-cn``/``zh-tw``, or ``und``) and the detector's probability, 0 to 1."""
+    """A language (ISO 639-1, ``zh-cn``/``zh-tw``, or ``und``) and the detector's probability, 0 to 1.
+
+    ``basis`` says what the code rests on: ``detected``, ``script`` (the letters leave no other choice) or
+    ``stated`` (page, feed or source, where the detector can't tell). ``agreement`` says who named the same one.
+    """
 
     code: str
     confidence: float
     agreement: tuple[tuple[str, bool], ...] = ()
+    basis: str = "detected"
 
 
 class EntityType(StrEnum):

@@ -8,11 +8,12 @@ Order, the later wins: defaults here, ``config/settings.toml``, environment vari
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from cron_descriptor import FormatException, MissingFieldException, get_description
 from croniter import croniter
@@ -60,9 +61,14 @@ class FetchSettings(_Section):
     total_timeout_seconds: float = Field(60, gt=0, description="a whole response must have come by then")
     max_bytes: int = Field(10_000_000, ge=1000, description="of one page or file, after decompression")
     max_redirects: int = Field(5, ge=0, le=20)
+    refetch_after_hours: float = Field(24, ge=0, description="a URL fetched since is taken from the archive instead")
     allow_loopback: bool = Field(False, description="fetch from 127.0.0.0/8 and ::1 (tests and demonstrations)")
     delay_seconds: float = Field(5, ge=0, description="between two requests to one registered domain")
     max_hosts: int = Field(64, ge=1, le=1000, description="hosts worked on at a time")
+    attempts: int = Field(3, ge=1, le=10, description="tries for what may pass: no connection, timeouts, 429 and 5xx")
+    max_wait_seconds: float = Field(
+        120, ge=0, description="longest wait for a host's turn; what would wait longer ends as host_resting"
+    )
 
 
 class ExtractSettings(_Section):
@@ -74,8 +80,8 @@ class ExtractSettings(_Section):
 class LanguageSettings(_Section):
     """When a detected language is believed."""
 
-    min_characters: int = Field(40, ge=0, description="with fewer letters the language is 'und'")
-    min_confidence: float = Field(0.80, ge=0, le=1, description="below this probability the language is 'und'")
+    min_characters: int = Field(20, ge=0, description="with fewer letters the language is 'und'")
+    min_confidence: float = Field(0.50, ge=0, le=1, description="below this probability the language is 'und'")
 
 
 class EntitySettings(_Section):
@@ -132,18 +138,7 @@ class _Files(BaseSettings):
     node: NodeSettings = NodeSettings()
     airflow: AirflowSettings = AirflowSettings()
     archive_url: str = Field("", description="fsspec address of the archive; empty means NEWS_HOME/archive")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, which arrives as the init values."""
-        return env_settings, init_settings
+    ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; empty means NEWS_HOME/ledger.sqlite")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +171,7 @@ class Settings:
     node: NodeSettings
     airflow: AirflowSettings
     archive_url: str
+    ledger_url: str
     elasticsearch: ElasticsearchConnection | None
     es_home: Path | None
 
@@ -193,7 +189,7 @@ def default_home(environment: Mapping[str, str], *, uid: int) -> Path:
     """
     if uid == 0:
         return Path("/var/lib/news-pipeline")
-    data = environment.get("XDG_DATA_HOME") or os.path.join(environment.get("HOME", "~"), ".local", "share")
+    data = environment.get("XDG_DATA_HOME") or Path(environment.get("HOME", "~")) / ".local" / "share"
     return Path(data).expanduser() / "news-pipeline"
 
 
@@ -257,10 +253,12 @@ def parse_sources(content: Mapping[str, Any], file: str) -> tuple[Source, ...]:
         try:
             source = _SOURCE.validate_python(entry)
         except ValidationError as error:
-            problems += [f"{where}: {line}" for line in _problems(error)]
+            problems += [f"{where}: {line}" for line in _problems(error, lambda _: sorted(Source.__dataclass_fields__))]
             continue
+        if not _SOURCE_ID.fullmatch(source.id):
+            problems.append(f"{where}: id: {source.id!r}: allowed are a-z, 0-9, '-' and '_', 64 at most")
         if source.id in seen:
-            problems.append(f"{where}: the id {source.id!r} is already that of source {seen[source.id]}; ids are unique")
+            problems.append(f"{where}: the id {source.id!r} is that of source {seen[source.id]} too; ids are unique")
         seen.setdefault(source.id, number)
         try:
             check_schedule(source.schedule, f"{where}: schedule")
@@ -305,7 +303,7 @@ def describe_schedule(schedule: str) -> str:
         return schedule
 
 
-_SourceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+_SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def _source_adapter() -> TypeAdapter[Source]:
@@ -331,7 +329,7 @@ def _load_files(content: Mapping[str, Any], environment: Mapping[str, str]) -> _
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
-    known = {"NEWS_ARCHIVE_URL"}
+    known = {"NEWS_ARCHIVE_URL", "NEWS_LEDGER_URL"}
     for name, info in _Files.model_fields.items():
         section = info.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
@@ -341,7 +339,7 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     unknown = [k for k in unknown if not k.startswith("NEWS_ENTITIES__LABELS__")]
     if unknown:
         raise ConfigurationError(
-            "\n".join(f"environment: {k} is no setting; settings are NEWS_<SECTION>__<KEY>, see docs/settings.md" for k in unknown)
+            "\n".join(f"environment: {name} is no setting; those are named NEWS_<SECTION>__<KEY>" for name in unknown)
         )
 
 
@@ -374,18 +372,18 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _explain(error: ValidationError, file: str, environment: Mapping[str, str]) -> str:
     names = {key.lower(): key for key in environment}
     lines = []
-    for problem, location in zip(_problems(error), (e["loc"] for e in error.errors()), strict=True):
+    for problem, location in zip(_problems(error, _allowed_keys), (e["loc"] for e in error.errors()), strict=True):
         variable = "news_" + "__".join(str(part) for part in location).lower()
         lines.append(f"{'environment ' + names[variable] if variable in names else file}: {problem}")
     return "\n".join(lines)
 
 
-def _problems(error: ValidationError) -> list[str]:
+def _problems(error: ValidationError, allowed: Callable[[tuple[int | str, ...]], list[str]]) -> list[str]:
     lines = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or "entry"
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            lines.append(f"{key}: unknown key; allowed are {', '.join(_allowed_keys(item['loc']))}")
+            lines.append(f"{key}: unknown key; allowed are {', '.join(allowed(item['loc']))}")
         elif item["type"] in ("missing", "missing_argument"):
             lines.append(f"{key}: is missing")
         elif item["type"] == "enum":
@@ -396,10 +394,7 @@ def _problems(error: ValidationError) -> list[str]:
 
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = _Files
-    if location and location[0] in _Files.model_fields:
-        model = _Files.model_fields[str(location[0])].annotation
-    if len(location) == 1 and location[0] not in _Files.model_fields:
-        # An entry of the sources file has no section above it.
-        return sorted(Source.__dataclass_fields__) + sorted(_Files.model_fields)
-    return sorted(getattr(model, "model_fields", {}))
+    if len(location) > 1:
+        section = _Files.model_fields[str(location[0])].annotation
+        return sorted(getattr(section, "model_fields", {}))
+    return sorted(_Files.model_fields)

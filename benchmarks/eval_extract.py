@@ -1,0 +1,347 @@
+"""Score extraction on a folder of pages with ground truth, next to other extractors, and print Markdown tables.
+
+    python benchmarks/eval_extract.py FOLDER [--systems ours,trafilatura,…] [--kinds] [--worst N] [--dates]
+
+FOLDER holds ``html/ID.html.gz`` and ``ground-truth/ID.json`` in the format of the WCXB benchmark. Pages whose
+ground truth calls them ``article`` are scored on body (words and 4-word shingles: precision, recall, F1, averaged
+over pages), title, authors and date; all pages on the decision article or not. Peers that are not installed are
+left out by name. CPU time is this process's, one page after the other, libraries loaded and warmed up before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import logging
+import re
+import statistics
+import sys
+import time
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ArticleError
+from pipeline.extract import extract
+from pipeline.models import ArticleRef, RawPage
+from pipeline.settings import ExtractSettings
+
+FETCHED_AT = datetime(2026, 6, 1, tzinfo=UTC)  # after the set was collected; fixed, so that every run gives the same
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the set and what is true of it."""
+
+    id: str
+    url: str
+    html: bytes
+    kind: str
+    title: str | None
+    author: str | None
+    date: str | None
+    body: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one system makes of a page; ``rejected`` is the reason, where it says that the page is no article."""
+
+    body: str = ""
+    title: str | None = None
+    authors: tuple[str, ...] = ()
+    date: str | None = None
+    rejected: str | None = None
+
+
+@dataclass
+class Score:
+    """The sums of one system."""
+
+    name: str
+    seconds: float = 0.0
+    slowest: tuple[float, str] = (0.0, "")
+    words: list[tuple[float, float, float]] = field(default_factory=list)
+    shingles: list[tuple[float, float, float]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    by_page: dict[str, float] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+def load(folder: Path) -> Iterator[Page]:
+    """Read the pages of a folder, in the order of their ids."""
+    for path in sorted((folder / "ground-truth").glob("*.json")):
+        truth = json.loads(path.read_text(encoding="utf-8"))
+        content = truth["ground_truth"]
+        yield Page(
+            id=path.stem,
+            url=truth["url"],
+            html=gzip.decompress((folder / "html" / f"{path.stem}.html.gz").read_bytes()),
+            kind=truth["_internal"]["page_type"]["primary"],
+            title=content.get("title"),
+            author=content.get("author"),
+            date=content.get("publish_date"),
+            body=content.get("main_content") or "",
+        )
+
+
+def overlap(found: Counter[Any], wanted: Counter[Any]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of one multiset against another."""
+    if not wanted and not found:
+        return 1.0, 1.0, 1.0
+    common = sum((found & wanted).values())
+    precision = common / max(1, sum(found.values()))
+    recall = common / max(1, sum(wanted.values()))
+    return precision, recall, 2 * precision * recall / (precision + recall) if common else 0.0
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, case and compatibility forms folded."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def shingles(tokens: list[str]) -> Counter[tuple[str, ...]]:
+    """The runs of four words (the whole text where it has fewer)."""
+    return Counter(tuple(tokens[i : i + 4]) for i in range(max(1, len(tokens) - 3)) if tokens)
+
+
+def same_title(found: str | None, wanted: str) -> bool:
+    """Titles are equal when they read the same: case, spaces and the form of quotes and dashes don't count."""
+    return " ".join(words(found or "")) == " ".join(words(wanted))
+
+
+def name_set(names: str | tuple[str, ...]) -> set[str]:
+    """The people in a byline, each as its words, without credentials after a comma."""
+    values = (names,) if isinstance(names, str) else names
+    people: set[str] = set()
+    for value in values:
+        for part in re.split(r";|\band\b|&|,", value):
+            key = " ".join(words(part))
+            if key and not re.fullmatch(r"(?:[A-Z][A-Za-z.]{0,2}\.?){1,4}(?:[ -][A-Z0-9-]+)*|[A-Z]{2,8}", part.strip()):
+                people.add(key)
+    return people
+
+
+def ours(page: Page) -> Answer:
+    """This project's extractor, with everything an article gets."""
+    raw = RawPage(
+        ref=ArticleRef(source_id="eval", url=page.url), url=page.url, final_url=page.url, media_type="text/html",
+        body=page.html, fetched_at=FETCHED_AT,
+    )  # fmt: skip
+    try:
+        article = extract(raw, settings=ExtractSettings())
+    except ArticleError as error:
+        return Answer(rejected=str(error))
+    date = None
+    if article.published:
+        # The day as the page states it, in its own time zone.
+        stated = [c.value for c in article.published.candidates if c.source == article.published.source]
+        date = stated[0][:10] if stated else article.published.value.date().isoformat()
+    return Answer(body=article.body, title=article.headline, authors=article.authors, date=date)
+
+
+def trafilatura_system(*, metadata: bool, **options: Any) -> Callable[[Page], Answer]:
+    """One mode of trafilatura."""
+    import trafilatura
+
+    def run(page: Page) -> Answer:
+        document = trafilatura.bare_extraction(
+            page.html, url=page.url, include_comments=False, with_metadata=metadata,
+            date_extraction_params={"original_date": True, "max_date": FETCHED_AT.date().isoformat()} if metadata else None,
+            **options,
+        )  # fmt: skip
+        if document is None:
+            return Answer(rejected="no text")
+        authors = tuple(part.strip() for part in (document.author or "").split(";") if part.strip())
+        return Answer(body=document.text or "", title=document.title, authors=authors, date=document.date)
+
+    return run
+
+
+def newspaper4k() -> Callable[[Page], Answer]:
+    """newspaper4k, offline."""
+    import newspaper
+
+    def run(page: Page) -> Answer:
+        article = newspaper.Article(page.url, fetch_images=False)
+        article.download(input_html=page.html.decode("utf-8", "replace"))
+        article.parse()
+        date = article.publish_date.date().isoformat() if hasattr(article.publish_date, "date") else None
+        return Answer(body=article.text, title=article.title, authors=tuple(article.authors), date=date)
+
+    return run
+
+
+def readability() -> Callable[[Page], Answer]:
+    """readability-lxml."""
+    from lxml import html as lxml_html
+    from readability import Document
+
+    def run(page: Page) -> Answer:
+        document = Document(page.html.decode("utf-8", "replace"))
+        tree = lxml_html.fromstring(document.summary())
+        return Answer(body="\n".join(tree.itertext()), title=document.short_title())
+
+    return run
+
+
+def resiliparse() -> Callable[[Page], Answer]:
+    """resiliparse, main content."""
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+
+    def run(page: Page) -> Answer:
+        text = bytes_to_str(page.html, detect_encoding(page.html))
+        return Answer(body=extract_plain_text(text, main_content=True, alt_texts=False, links=False))
+
+    return run
+
+
+def news_please() -> Callable[[Page], Answer]:
+    """news-please, offline."""
+    from newsplease import NewsPlease
+
+    def run(page: Page) -> Answer:
+        article = NewsPlease.from_html(page.html.decode("utf-8", "replace"), url=page.url)
+        date = article.date_publish.date().isoformat() if article.date_publish else None
+        return Answer(body=article.maintext or "", title=article.title, authors=tuple(article.authors or ()), date=date)
+
+    return run
+
+
+SYSTEMS: dict[str, Callable[[], Callable[[Page], Answer]]] = {
+    "ours": lambda: ours,
+    "trafilatura": lambda: trafilatura_system(metadata=True),
+    "trafilatura text only": lambda: trafilatura_system(metadata=False),
+    "trafilatura recall": lambda: trafilatura_system(metadata=False, favor_recall=True),
+    "trafilatura precision": lambda: trafilatura_system(metadata=False, favor_precision=True),
+    "trafilatura fast": lambda: trafilatura_system(metadata=False, fast=True),
+    "trafilatura fast recall": lambda: trafilatura_system(metadata=False, fast=True, favor_recall=True),
+    "newspaper4k": newspaper4k,
+    "readability-lxml": readability,
+    "resiliparse": resiliparse,
+    "news-please": news_please,
+}
+
+
+def evaluate(name: str, run: Callable[[Page], Answer], pages: list[Page]) -> Score:
+    """Run one system over all pages and score it."""
+    for page in pages[:3]:
+        _guarded(run, page)  # libraries load their data with the first pages
+    score = Score(name=name)
+    for page in pages:
+        start = time.process_time()
+        answer = _guarded(run, page)
+        spent = time.process_time() - start
+        score.seconds += spent
+        score.slowest = max(score.slowest, (spent, page.id))
+        score.answers[page.id] = answer
+        count(score, page, answer)
+    return score
+
+
+def count(score: Score, page: Page, answer: Answer) -> None:
+    """Add one answer to the sums."""
+    accepted = answer.rejected is None
+    if page.kind != "article":
+        score.counts["others"] += 1
+        score.counts["others rejected"] += not accepted
+        return
+    score.counts["articles"] += 1
+    score.counts["articles kept"] += accepted
+    tokens, wanted = words(answer.body), words(page.body)
+    score.words.append(overlap(Counter(tokens), Counter(wanted)))
+    score.shingles.append(overlap(shingles(tokens), shingles(wanted)))
+    score.by_page[page.id] = score.shingles[-1][2]
+    if page.title:
+        score.counts["titles"] += 1
+        score.counts["titles right"] += same_title(answer.title, page.title)
+    if page.author:
+        score.counts["authors"] += 1
+        score.counts["authors right"] += name_set(answer.authors) == name_set(page.author)
+    if page.date:
+        score.counts["dates"] += 1
+        score.counts["dates right"] += answer.date == page.date
+        score.counts["dates wrong"] += answer.date not in (None, page.date)
+
+
+def _guarded(run: Callable[[Page], Answer], page: Page) -> Answer:
+    try:
+        return run(page)
+    except Exception as error:  # noqa: BLE001 - a peer's crash is its answer
+        return Answer(rejected=f"{type(error).__name__}: {error}")
+
+
+def _mean(values: list[tuple[float, float, float]], index: int) -> str:
+    return f"{statistics.fmean(value[index] for value in values):.3f}" if values else "–"
+
+
+def _share(score: Score, part: str, whole: str) -> str:
+    return f"{score.counts[part] / score.counts[whole]:.3f}" if score.counts[whole] else "–"
+
+
+def report(scores: list[Score], pages: int) -> str:
+    """The table."""
+    lines = [
+        "| system | shingle P | R | F1 | word P | R | F1 | title | authors | date right | date wrong | articles kept "
+        "| others rejected | ms/page |",
+        "|---" + "|---:" * 13 + "|",
+    ]
+    for score in scores:
+        meta = score.name in ("ours", "trafilatura", "newspaper4k", "news-please")
+        cells = [_mean(score.shingles, i) for i in range(3)] + [_mean(score.words, i) for i in range(3)]
+        title = _share(score, "titles right", "titles") if meta or score.name == "readability-lxml" else "–"
+        cells += [title] + [
+            _share(score, part, whole) if meta else "–"
+            for part, whole in (("authors right", "authors"), ("dates right", "dates"), ("dates wrong", "dates"))
+        ]
+        cells += [_share(score, "articles kept", "articles"), _share(score, "others rejected", "others")]
+        lines.append(f"| {score.name} | " + " | ".join([*cells, f"{1000 * score.seconds / pages:.1f}"]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Evaluate and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--systems", default=",".join(SYSTEMS), help="comma-separated; default: all that are installed")
+    parser.add_argument("--worst", type=int, default=0, help="list the pages where ours is furthest behind trafilatura")
+    arguments = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    pages = list(load(arguments.folder))
+    scores: list[Score] = []
+    for name in [part.strip() for part in arguments.systems.split(",")]:
+        if name not in SYSTEMS:
+            parser.error(f"unknown system {name!r}; known are {', '.join(SYSTEMS)}")
+        try:
+            run = SYSTEMS[name]()
+        except ImportError as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
+            continue
+        scores.append(evaluate(name, run, pages))
+        print(f"{name}: {scores[-1].seconds:.1f} s, slowest {scores[-1].slowest}", file=sys.stderr)
+    articles = sum(page.kind == "article" for page in pages)
+    print(f"{len(pages)} pages, {articles} of them articles, CPU time on one core\n")
+    print(report(scores, len(pages)))
+    by_name = {score.name: score for score in scores}
+    plain = by_name.get("trafilatura") or by_name.get("trafilatura text only")
+    if "ours" in by_name and plain:
+        gaps = sorted((by_name["ours"].by_page[id_] - plain.by_page[id_], id_) for id_ in plain.by_page)
+        behind = [(gap, id_) for gap, id_ in gaps if gap < -0.2]
+        print(f"\nPages worse than plain trafilatura by more than 0.2 F1: {len(behind)}")
+        for gap, id_ in gaps[: max(arguments.worst, len(behind))]:
+            ours_, theirs = by_name["ours"].by_page[id_], plain.by_page[id_]
+            print(f"- {id_}: {ours_:.3f} against {theirs:.3f} ({gap:+.3f}) {by_name['ours'].answers[id_].rejected or ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

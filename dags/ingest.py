@@ -1,0 +1,121 @@
+"""
+### Ingest news
+
+Finds articles at the configured sources, archives them as they came, cleans and enriches them, and puts them
+into Elasticsearch. One DAG for each schedule in `config/sources.toml`; `news_ingest` is that of the default
+schedule, and the one to start by hand.
+
+**plan** asks the sources what there is and cuts it into batches. **batch** (one task for each) fetches or loads,
+archives, extracts, enriches and indexes. **report** adds up: every article that was discovered has exactly one
+outcome, or the run fails.
+
+By hand, the form takes: which sources (none means those of this schedule), a span of time, and whether to work
+from the archive instead of fetching. A back fill takes its data interval as the span of time. What a run could
+not finish (Elasticsearch was away, a task was killed) is kept, and the next run of the same sources takes it over.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_current_context, task
+
+from pipeline.models import Window
+from pipeline.schedule import POOL, dag_id_of, request_from_conf, scheduled_sources
+from pipeline.settings import MANUAL, describe_schedule, load_settings, load_sources
+
+# Nothing heavy up here: Airflow reads this file again and again. What a task needs, it imports itself.
+
+ARTICLES = Asset("news_articles", uri="news://articles")
+
+
+def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
+    """The DAG that ingests these sources on this schedule (a cron line in UTC, or ``manual``)."""
+    scheduled = schedule != MANUAL and os.environ.get("NEWS_SCHEDULED", "true") != "false"
+    with DAG(
+        dag_id=dag_id,
+        dag_display_name=f"Ingest news: {describe_schedule(schedule) if schedule != MANUAL else 'by hand'}",
+        description=f"{len(source_ids)} sources: {', '.join(source_ids)}"[:500],
+        doc_md=__doc__,
+        schedule=CronDataIntervalTimetable(schedule, timezone="UTC") if scheduled else None,
+        start_date=datetime(2020, 1, 1),
+        catchup=False,
+        max_active_runs=1,
+        tags=["news", "ingest"],
+        default_args={"pool": POOL, "retries": 2, "retry_delay": timedelta(seconds=30)},
+        params={
+            "sources": Param(
+                [],
+                type="array",
+                items={"type": "string"},
+                title="Sources",
+                description="ids; none: all of this schedule",
+            ),
+            "since": Param(
+                None, type=["null", "string"], format="date-time", title="Since", description="articles from then on"
+            ),
+            "until": Param(
+                None, type=["null", "string"], format="date-time", title="Until", description="articles before then"
+            ),
+            "from_archive": Param(
+                False, type="boolean", title="From the archive", description="re-process what is kept, fetch nothing"
+            ),
+        },
+    ) as dag:
+
+        @task(execution_timeout=timedelta(hours=1))
+        def plan() -> dict[str, Any]:
+            """Ask the sources what there is; write it down in batches. Fails on a wrong configuration."""
+            from pipeline import run
+
+            dag_run = get_current_context()["dag_run"]
+            services = run.open_services()
+            sources = load_sources(services.settings)
+            start, end = dag_run.data_interval_start, dag_run.data_interval_end
+            interval = Window(since=start, until=end) if start and end and start < end else None
+            request = request_from_conf(
+                dag_run.conf or {},
+                sources,
+                default_source_ids=source_ids,
+                backfill_interval=interval if dag_run.run_type == "backfill" else None,
+            )
+            record = run.plan_run(services, f"{dag_id}/{dag_run.run_id}", request, sources, kind="airflow")
+            return {"run_id": record.run_id, "discovered": record.discovered, "batches": list(range(record.batches))}
+
+        @task(task_id="batch", execution_timeout=timedelta(hours=2))
+        def ingest_batch(batch: int, run_id: str) -> dict[str, Any]:
+            """Bring the articles of one batch to their outcomes. Tried again, it goes on where it stopped."""
+            from pipeline import run
+
+            services = run.open_services()
+            return run.process_batch(services, run_id, batch, sources=load_sources(services.settings)).as_dict()
+
+        @task(trigger_rule="all_done", retries=0, outlets=[ARTICLES])
+        def report() -> dict[str, Any]:
+            """Add up, keep the report, and fail the run if work is missing or left over."""
+            from pipeline import run
+            from pipeline.report import as_text
+
+            result = run.finish_run(run.open_services(), f"{dag_id}/{get_current_context()['dag_run'].run_id}")
+            print(as_text(result))
+            run.require_complete(result)
+            return result
+
+        planned: Any = plan()
+        ingest_batch.partial(run_id=planned["run_id"]).expand(batch=planned["batches"]) >> report()
+    return dag
+
+
+def _ingest_dags() -> dict[str, DAG]:
+    settings = load_settings()
+    default = settings.ingest.schedule
+    dags = {}
+    for schedule, source_ids in scheduled_sources(load_sources(settings), default).items():
+        dag_id = dag_id_of(schedule, default)
+        dags[dag_id] = ingest_dag(dag_id, schedule, source_ids)
+    return dags
+
+
+globals().update(_ingest_dags())

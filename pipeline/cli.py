@@ -1,0 +1,546 @@
+"""The ``news`` command. It only reads arguments and prints; the work is done by pipeline.run and pipeline.search.
+
+What a program may read goes to standard output (``--json``: JSON alone); everything else to standard error.
+Exit codes: 0 all well, 1 something failed, 2 wrong usage or configuration, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.errors import ConfigurationError, NewsError
+
+if TYPE_CHECKING:
+    from pipeline.search import SearchResults
+
+app = typer.Typer(
+    help="Keep a news search index fresh: ingest articles, search them, find out what happened to one.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+es_app = typer.Typer(help="The embedded Elasticsearch node.", no_args_is_help=True)
+sources_app = typer.Typer(help="The configured sources (config/sources.toml).", no_args_is_help=True)
+app.add_typer(es_app, name="es")
+app.add_typer(sources_app, name="sources")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+Since = Annotated[str | None, typer.Option("--since", "--from", help="ISO date or time, e.g. 2026-11-20 (UTC).")]
+Until = Annotated[str | None, typer.Option("--until", "--to", help="ISO date or time; that moment is not included.")]
+
+
+def main() -> None:
+    """Entry point of the ``news`` command: runs it and turns errors into messages and exit codes."""
+    try:
+        app()
+    except NewsError as error:
+        err.print(f"[bold red]Error:[/] {escape(error.message)}")
+        if error.hint:
+            err.print(escape(error.hint))
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except KeyboardInterrupt:
+        err.print("Interrupted; what was done is kept, and the next run goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:
+        # `news search … | head` closed the pipe; point stdout elsewhere so that Python's own flush stays quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to standard error.")] = False,
+) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(message)s",
+        handlers=[RichHandler(console=err, show_path=False)],
+    )
+
+
+# ---------------------------------------------------------------------------------------------- ingest
+
+
+@app.command(
+    epilog="Examples: [b]news ingest articles/ https://paper.example/story.html[/b] · "
+    "[b]news ingest --from-archive --since 2026-11-01[/b]"
+)
+def ingest(
+    what: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders or web addresses.", metavar="PATH|URL…")
+    ] = None,
+    from_archive: Annotated[
+        bool, typer.Option("--from-archive", help="Fetch nothing: repeat everything after the archive.")
+    ] = False,
+    source: Annotated[
+        list[str] | None, typer.Option(help="With --from-archive: only what this source brought (repeatable).")
+    ] = None,
+    ref: Annotated[
+        list[str] | None, typer.Option(help="With --from-archive: only this URL or path (repeatable).")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: Json = False,
+) -> None:
+    """Ingest files, folders or web addresses now, without Airflow."""
+    from pipeline import run
+    from pipeline.schedule import RunRequest, parse_window
+    from pipeline.settings import load_sources
+
+    if bool(what) == from_archive:
+        raise typer.BadParameter("give PATHs or URLs, or --from-archive (not both)", param_hint="PATH|URL…")
+    if (source or ref or since or until) and not from_archive:
+        raise typer.BadParameter("--source, --ref, --since and --until need --from-archive")
+    for path in what or []:
+        if "://" not in path and not Path(path).exists():
+            raise typer.BadParameter(f"{path!r} is no file, folder or web address", param_hint="PATH|URL…")
+    services = run.open_services(say=_say)
+    request = RunRequest(
+        source_ids=tuple(source or ()) if from_archive else (run.BY_HAND,),
+        window=parse_window(since, until),
+        from_archive=from_archive,
+        names=tuple(ref or ()),
+    )
+    with _progress() as (planned, progress):
+        report = run.run_now(
+            services,
+            request,
+            load_sources(services.settings),
+            kind="news ingest",
+            references=run.file_references(what or [], services),
+            fetch_again=True,
+            planned=planned,
+            progress=progress,
+        )
+    _finish(services, report, as_json)
+
+
+@app.command("run", epilog="Example: [b]news run samples --json[/b]")
+def run_sources(
+    source_ids: Annotated[list[str], typer.Argument(help="Ids from config/sources.toml.", metavar="SOURCE_ID…")],
+    from_archive: Annotated[
+        bool, typer.Option("--from-archive", help="Fetch nothing: repeat everything after the archive.")
+    ] = False,
+    since: Since = None,
+    until: Until = None,
+    as_json: Json = False,
+) -> None:
+    """Run configured sources now, without Airflow."""
+    from pipeline import run
+    from pipeline.schedule import RunRequest, parse_window
+    from pipeline.settings import load_sources
+
+    services = run.open_services(say=_say)
+    request = RunRequest(source_ids=tuple(source_ids), window=parse_window(since, until), from_archive=from_archive)
+    with _progress() as (planned, progress):
+        report = run.run_now(
+            services,
+            request,
+            load_sources(services.settings),
+            kind="news run",
+            planned=planned,
+            progress=progress,
+        )
+    _finish(services, report, as_json)
+
+
+def _finish(services: Any, report: Mapping[str, Any], as_json: bool) -> None:
+    from pipeline.report import as_renderable
+
+    if as_json:
+        items = [
+            {
+                "ref": entry.ref.name,
+                "source": entry.ref.source_id,
+                "outcome": entry.outcome,
+                "reason": entry.reason,
+                "detail": entry.detail,
+                "id": entry.document_id,
+            }
+            for entry in services.ledger.results(report["run_id"])
+        ]
+        _print_json({**report, "items": items})
+    else:
+        err.print(as_renderable(report))
+        for entry in services.ledger.results(report["run_id"]):
+            if entry.outcome == "failed":
+                err.print(f"failed  {escape(entry.ref.name)}: {entry.reason} {escape(entry.detail or '')}")
+    if report["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------------------------------------- search
+
+
+class Sort(StrEnum):
+    """Order of search results."""
+
+    relevance = "relevance"
+    newest = "newest"
+
+
+@app.command(
+    epilog="Examples: [b]news search 'sanctions AND Pyongyang'[/b] · "
+    "[b]news search '\"climate summit\"' --language en --from 2026-01-01 --sort newest[/b]"
+)
+def search(
+    query: Annotated[
+        str, typer.Argument(help="Elasticsearch query-string syntax; phrases in double quotes, typos with ~.")
+    ],
+    language: Annotated[str | None, typer.Option(help="Two-letter code, e.g. en.")] = None,
+    source: Annotated[str | None, typer.Option(help="Source id.")] = None,
+    person: Annotated[str | None, typer.Option(help="Name of a person.")] = None,
+    place: Annotated[str | None, typer.Option(help="Name of a place.")] = None,
+    organization: Annotated[str | None, typer.Option(help="Name of an organisation.")] = None,
+    since: Since = None,
+    until: Until = None,
+    sort: Annotated[Sort, typer.Option(help="Order.")] = Sort.relevance,
+    limit: Annotated[int, typer.Option(min=0, max=1000, help="How many articles to print.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Search the articles."""
+    from pipeline import run
+    from pipeline.schedule import parse_window
+    from pipeline.search import SearchRequest
+    from pipeline.search import search as search_articles
+
+    window = parse_window(since, until)
+    services = run.open_services(say=_say)
+    results = search_articles(
+        services.elasticsearch,
+        SearchRequest(
+            query=query,
+            language=language,
+            source=source,
+            person=person,
+            place=place,
+            organization=organization,
+            since=window.since if window else None,
+            until=window.until if window else None,
+            sort=sort.value,
+            limit=limit,
+        ),
+    )
+    if as_json:
+        _print_json(
+            {
+                "total": results.total,
+                "hits": [asdict(hit) for hit in results.hits],
+                "facets": {
+                    name: [{"value": value, "count": count} for value, count in buckets]
+                    for name, buckets in results.facets.items()
+                },
+            }
+        )
+    else:
+        print_results(results, out)
+        print_facets(results, out)
+
+
+def print_results(results: SearchResults, console: Console) -> None:
+    """Print search results for people: headline, where and when, the best passages."""
+    console.print(f"[bold]{results.total}[/] articles")
+    for hit in results.hits:
+        when = hit.published_at.date().isoformat() if hit.published_at else "no date"
+        console.print(f"\n[bold]{escape(hit.headline)}[/]")
+        console.print(f"[dim]{when} · {hit.language} · {escape(hit.url or hit.path or hit.id)}[/]")
+        for passage in [passage for passages in hit.highlights.values() for passage in passages][:2]:
+            marked = escape(" ".join(passage.split())).replace("<em>", "[bold yellow]").replace("</em>", "[/]")
+            console.print(f"  … {marked} …")
+
+
+def print_facets(results: SearchResults, console: Console) -> None:
+    """Print the most frequent languages, sources, people … of all that was found."""
+    console.print()
+    for name, buckets in results.facets.items():
+        if buckets and name != "day":
+            values = ", ".join(f"{escape(value)} ({count})" for value, count in buckets[:8])
+            console.print(f"[dim]{name}:[/] {values}")
+
+
+@app.command(epilog="Example: [b]news show https://paper.example/story.html --json[/b]")
+def show(
+    article: Annotated[str, typer.Argument(help="Document id or URL.", metavar="ID|URL")],
+    as_json: Json = False,
+) -> None:
+    """Show one stored article, whole."""
+    from pipeline import run
+    from pipeline.search import get_document
+
+    services = run.open_services(say=_say)
+    document = get_document(services.elasticsearch, article)
+    if document is None:
+        err.print(f"No article {article!r} in the index. [b]news explain[/b] tells what happened to it.")
+        raise typer.Exit(1)
+    if as_json:
+        _print_json(document)
+        return
+    out.print(f"[bold]{escape(document['headline'])}[/]")
+    for key, value in document.items():
+        if key not in ("headline", "body", "mentions", "removed", "captions", "entities") and value not in (
+            None,
+            [],
+            {},
+        ):
+            out.print(
+                f"[dim]{key}:[/] {escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))}"
+            )
+    for kind, names in (document.get("entities") or {}).items():
+        if names:
+            out.print(f"[dim]{kind}:[/] {escape(', '.join(names) if isinstance(names, list) else str(names))}")
+    out.print(f"\n{escape(document['body'])}")
+    for caption in document.get("captions") or []:
+        out.print(f"[dim]caption: {escape(caption)}[/]")
+
+
+@app.command(epilog="Example: [b]news explain config/samples/regional/bridge.txt[/b]")
+def explain(
+    what: Annotated[str, typer.Argument(help="A URL, path or document id.", metavar="URL|PATH|ID")],
+    as_json: Json = False,
+) -> None:
+    """Tell what happened to an article, step by step: discovery, archive, outcome of each run."""
+    from pipeline import run
+
+    services = run.open_services(say=_say)
+    history = run.explain(services, what)
+    if as_json:
+        _print_json(history)
+    elif history["runs"]:
+        for event in history["runs"]:
+            out.print(f"[bold]{escape(event['ref'])}[/]")
+            when, source, via = event["discovered_at"][:19], event["source"], event["via"]
+            out.print(f"  {when}Z  named by source {source} ({escape(via)}), run {event['run_id']}")
+            if event["archive"]:
+                address = event["archive"]
+                out.print(f"  archived as {address['file']} at byte {address['offset']}, {address['digest']}")
+            if event["taken_over_by"]:
+                out.print(f"  left over; taken over by run {event['taken_over_by']}")
+            if event["outcome"]:
+                reason = f" ({event['reason']})" if event["reason"] else ""
+                detail = f": {event['detail']}" if event["detail"] else ""
+                end = f"{event['ended_at'][:19]}Z  {event['stage']}"
+                out.print(f"  {end}: [bold]{event['outcome']}[/]{reason}{escape(detail)}")
+            else:
+                out.print("  not finished yet")
+        document = history["document"]
+        out.print(
+            f"In the index as {document['id']} ({document['index']}): {escape(document['headline'])}"
+            if document
+            else "Not in the index."
+        )
+    if not history["runs"] and history["document"] is None:
+        err.print(f"Nothing is known of {what!r}: no source has named it.")
+        raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------------------------------------- doctor
+
+
+@app.command(epilog="Example: [b]news doctor --json[/b]")
+def doctor(as_json: Json = False) -> None:
+    """Check Elasticsearch, templates, Airflow, the JDK, disk and model; each line is ok, or says what to do."""
+    from pipeline.doctor import check_all
+    from pipeline.settings import load_settings
+
+    checks = check_all(load_settings())
+    if as_json:
+        _print_json({"checks": [check.as_dict() for check in checks]})
+    else:
+        for check in checks:
+            mark = {"ok": "[green]ok  [/]", "note": "[yellow]note[/]", "bad": "[bold red]bad [/]"}[check.status]
+            out.print(f"{mark} {check.name}: {escape(check.message)}")
+    if any(check.status == "bad" for check in checks):
+        raise typer.Exit(1)
+
+
+# --------------------------------------------------------------------------------------------- sources
+
+
+@sources_app.command("check", epilog="Example: [b]news sources check[/b]")
+def sources_check(as_json: Json = False) -> None:
+    """Check settings.toml and sources.toml, and nothing else."""
+    from pipeline.settings import load_settings, load_sources
+
+    settings = load_settings()
+    sources = load_sources(settings)
+    if as_json:
+        _print_json({"ok": True, "sources": len(sources)})
+    else:
+        out.print(f"{settings.config_dir / 'sources.toml'}: {len(sources)} sources, all well.")
+
+
+@sources_app.command("list", epilog="Example: [b]news sources list --json[/b]")
+def sources_list(as_json: Json = False) -> None:
+    """List the configured sources."""
+    from pipeline.settings import describe_schedule, load_settings, load_sources
+
+    settings = load_settings()
+    sources = load_sources(settings)
+    if as_json:
+        _print_json([asdict(source) for source in sources])
+        return
+    table = Table("id", "kind", "location", "schedule", "language", "enabled")
+    for source in sources:
+        schedule = source.schedule or settings.ingest.schedule
+        table.add_row(
+            source.id,
+            source.kind.value,
+            source.location,
+            describe_schedule(schedule),
+            source.language or "",
+            "yes" if source.enabled else "no",
+        )
+    out.print(table)
+
+
+@sources_app.command("schema", epilog="Example: [b]news sources schema > config/sources.schema.json[/b]")
+def sources_schema() -> None:
+    """Print the JSON schema of sources.toml, for editors."""
+    from pipeline.settings import sources_json_schema
+
+    _print_json(sources_json_schema())
+
+
+# ------------------------------------------------------------------------------------------------- es
+
+
+@es_app.command("start", epilog="Example: [b]news es start[/b]")
+def es_start(as_json: Json = False) -> None:
+    """Start the node, or find it running; the first time it is downloaded (about 100 MB)."""
+    from pipeline import localnode, run
+    from pipeline.settings import load_settings
+
+    address = localnode.start(run.node_settings(load_settings()), say=_say)
+    if as_json:
+        _print_json({"url": address.url, "pid": address.pid, "version": address.version, "started": address.started})
+    else:
+        out.print(f"Elasticsearch {address.version} {'started' if address.started else 'was running'} at {address.url}")
+
+
+@es_app.command("stop", epilog="Example: [b]news es stop[/b]")
+def es_stop() -> None:
+    """Stop the node; its data stays."""
+    from pipeline import localnode, run
+    from pipeline.settings import load_settings
+
+    stopped = localnode.stop(run.node_settings(load_settings()))
+    out.print("Elasticsearch stopped." if stopped else "Elasticsearch was not running.")
+
+
+@es_app.command("status", epilog="Example: [b]news es status --json[/b]")
+def es_status(as_json: Json = False) -> None:
+    """Say whether the node runs, and where; exit code 1 when it doesn't."""
+    from pipeline import localnode, run
+    from pipeline.settings import load_settings
+
+    status = localnode.status(run.node_settings(load_settings()))
+    if as_json:
+        _print_json(asdict(status))
+    elif status.running:
+        out.print(f"Elasticsearch {status.version} runs at {status.url} (pid {status.pid}, health {status.health}).")
+    else:
+        out.print("Elasticsearch does not run. [b]news es start[/b] starts it.")
+    if not status.running:
+        raise typer.Exit(1)
+
+
+@es_app.command("logs", epilog="Example: [b]news es logs --lines 200[/b]")
+def es_logs(lines: Annotated[int, typer.Option(min=1, help="How many, from the end.")] = 50) -> None:
+    """Print the end of the node's log."""
+    from pipeline import localnode, run
+    from pipeline.settings import load_settings
+
+    path = localnode.log_path(run.node_settings(load_settings()))
+    if not path.exists():
+        err.print(f"There is no log yet at {path}.")
+        raise typer.Exit(1)
+    with path.open(errors="replace") as log:
+        for line in log.readlines()[-lines:]:
+            sys.stdout.write(line)
+
+
+# ---------------------------------------------------------------------------------- the whole thing
+
+
+@app.command(epilog="Example: [b]news demo[/b] (what [b]make run[/b] does)")
+def demo() -> None:
+    """Ingest the samples through Airflow and search them; stops again what it started."""
+    from pipeline.standalone import demo as run_demo
+
+    if not run_demo(out=out, err=err, progress=_progress):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: [b]NEWS_HOME=~/news news up[/b] (what [b]make up[/b] does)")
+def up() -> None:
+    """Run Elasticsearch and Airflow in the foreground, on schedule, until Ctrl-C."""
+    from pipeline.standalone import up as run_up
+
+    run_up(err=err)
+
+
+# ------------------------------------------------------------------------------------------- printing
+
+
+def _say(message: str) -> None:
+    err.print(escape(message))
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+Planned = Callable[[int], None]
+Advanced = Callable[[int], None]
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Planned, Advanced]]:
+    """A bar on a terminal, a plain line every few seconds otherwise; both on standard error."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    if err.is_terminal:
+        columns = (TextColumn("Articles"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=err, transient=True) as bar:
+            task = bar.add_task("Articles", total=None)
+            yield lambda total: bar.update(task, total=total), lambda more: bar.advance(task, more)
+        return
+    total, done, told = 0, 0, time.monotonic()
+
+    def planned(count: int) -> None:
+        nonlocal total
+        total = count
+        err.print(f"{count} articles to work on")
+
+    def advanced(more: int) -> None:
+        nonlocal done, told
+        done += more
+        if time.monotonic() - told >= 5:
+            told = time.monotonic()
+            err.print(f"{done} of {total} articles")
+
+    yield planned, advanced
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Discovery: a source in, references to articles out. Nothing downstream asks which kind of source it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from pipeline.discover.state import StateStore
+from pipeline.discover.web import Web
+from pipeline.models import ArticleRef, ItemResult, Source, SourceKind, Window
+from pipeline.settings import Settings
+
+__all__ = ["discover"]
+
+
+def discover(
+    source: Source,
+    *,
+    window: Window | None,
+    base_dir: Path,
+    web: Web,
+    now: datetime,
+    settings: Settings,
+    states: StateStore | None = None,
+) -> Iterator[ArticleRef | ItemResult]:
+    """Everything that ``source`` names: a reference for what to fetch, a result with a reason for what not.
+
+    ``window`` limits it to a span of time, as far as the source knows times. Relative locations start from
+    ``base_dir``. With ``states``, listings are asked whether they changed since they were last read, and yield
+    nothing if not; the new state is staged there, and counts once ``states.commit`` is called for the source.
+
+    Raises SourceUnavailableError when the source itself can't be read, ConfigurationError when its entry can't
+    be meant.
+    """
+    found = _discover(source, window=window, base_dir=base_dir, web=web, now=now, settings=settings, states=states)
+    return islice(found, source.max_items) if source.max_items is not None else found
+
+
+def _discover(
+    source: Source,
+    *,
+    window: Window | None,
+    base_dir: Path,
+    web: Web,
+    now: datetime,
+    settings: Settings,
+    states: StateStore | None,
+) -> Iterator[ArticleRef | ItemResult]:
+    # Imported where used: a folder run needs neither the feed parser nor the WARC reader.
+    match source.kind:
+        case SourceKind.FOLDER:
+            from pipeline.discover.folder import discover_folder
+
+            return discover_folder(source, window=window, base_dir=base_dir, max_bytes=settings.fetch.max_bytes)
+        case SourceKind.URLS:
+            from pipeline.discover.url_list import discover_urls
+
+            return discover_urls(source, base_dir=base_dir, web=web)
+        case SourceKind.FEED:
+            from pipeline.discover.feed import discover_feed
+
+            return discover_feed(source, window=window, base_dir=base_dir, web=web, now=now, states=states)
+        case SourceKind.SITEMAP:
+            from pipeline.discover.sitemap import discover_sitemap
+
+            return discover_sitemap(source, window=window, base_dir=base_dir, web=web, now=now, states=states)
+        case SourceKind.WARC:
+            from pipeline.discover.warc import discover_warc
+
+            return discover_warc(source, window=window, base_dir=base_dir, web=web, now=now, states=states)
+        case SourceKind.CCNEWS:
+            from pipeline.discover.ccnews import discover_ccnews
+
+            return discover_ccnews(source, window=window, web=web, now=now, settings=settings, states=states)

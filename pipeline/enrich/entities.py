@@ -1,0 +1,142 @@
+"""People, places and organisations in an article, found by a spaCy pipeline.
+
+Any pipeline will do that sets ``doc.ents``: a package such as ``en_core_web_sm``, a folder, or the one that comes
+with this project. Its labels become this project's types through ``entities.labels`` in the settings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pipeline.enrich.language import UNDETERMINED, language_code, same_language
+from pipeline.errors import ConfigurationError
+from pipeline.models import Entity, EntityType, Mention
+from pipeline.settings import EntitySettings
+
+if TYPE_CHECKING:
+    from spacy.language import Language as SpacyPipeline
+
+CHUNK_CHARACTERS = 50_000
+"""Longer bodies go through the model in pieces of about this length, cut between paragraphs."""
+
+_BATCH_SIZE = 32
+_MULTILINGUAL = ("xx", "mul")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_EDGES = " \t\r\n\f\v\u00a0\u200b\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityModel:
+    """A loaded spaCy pipeline: its ``name`` with version, its ``language`` (``xx`` for any), its label mapping."""
+
+    name: str
+    language: str
+    labels: Mapping[str, EntityType]
+    nlp: SpacyPipeline
+
+    def speaks(self, language: str) -> bool:
+        """Whether the model is for texts in ``language``; a document never goes through one of another."""
+        return self.language in _MULTILINGUAL or (language != UNDETERMINED and same_language(self.language, language))
+
+    def mentions(self, bodies: Sequence[str]) -> list[tuple[Mention, ...]]:
+        """The mentions in each body, in order; ``body[m.start:m.end] == m.text`` for each.
+
+        Raises whatever a component of the pipeline raises.
+        """
+        pieces = [(number, start, text) for number, body in enumerate(bodies) for start, text in _pieces(body)]
+        found: list[list[Mention]] = [[] for _ in bodies]
+        docs = self.nlp.pipe((_without_surrogates(text) for _, _, text in pieces), batch_size=_BATCH_SIZE)
+        for (number, offset, text), doc in zip(pieces, docs, strict=True):
+            for span in doc.ents:
+                kind = self.labels.get(span.label_)
+                if kind is None:
+                    continue
+                start, end = _trimmed(text, span.start_char, span.end_char)
+                if start < end:
+                    mention = Mention(text=text[start:end], type=kind, start=offset + start, end=offset + end)
+                    found[number].append(mention)
+        return [tuple(mentions) for mentions in found]
+
+
+def load_entity_model(settings: EntitySettings) -> EntityModel | None:
+    """The model that ``entities.model`` names, loaded once per process; None where the setting is empty.
+
+    Raises ConfigurationError when it can't be loaded, finds no entities or maps labels to unknown types.
+    """
+    if not settings.model:
+        return None
+    labels: dict[str, EntityType] = {}
+    for label, kind in settings.labels.items():
+        try:
+            labels[label] = EntityType(kind)
+        except ValueError:
+            allowed = ", ".join(sorted(EntityType))
+            raise ConfigurationError(f"entities.labels.{label}: {kind!r} is not one of {allowed}") from None
+    nlp = _load(settings.model)
+    meta = nlp.meta
+    name = f"{meta.get('lang', '')}_{meta.get('name', '')}-{meta.get('version', '')}"
+    return EntityModel(name=name, language=language_code(meta.get("lang")) or "xx", labels=labels, nlp=nlp)
+
+
+def group_by_name(mentions: Iterable[Mention]) -> tuple[Entity, ...]:
+    """Mentions of the same text and type as one entity each, in order of appearance."""
+    groups: dict[tuple[str, EntityType], list[Mention]] = {}
+    names: dict[tuple[str, EntityType], str] = {}
+    for mention in mentions:
+        name = " ".join(mention.text.split())
+        key = name.casefold(), mention.type
+        names.setdefault(key, name)
+        groups.setdefault(key, []).append(mention)
+    return tuple(Entity(name=names[key], type=key[1], mentions=tuple(group)) for key, group in groups.items())
+
+
+@cache
+def _load(model: str) -> SpacyPipeline:
+    # Imported here: spaCy takes a second and some 100 MB, which runs without entities needn't pay.
+    import spacy
+
+    try:
+        nlp = spacy.load(model)
+    except Exception as error:  # a broken pipeline raises whatever its files and code happen to raise
+        raise ConfigurationError(
+            f"entities.model: the spaCy pipeline {model!r} can't be loaded: {type(error).__name__}: {error}",
+            hint="Name an installed package (python -m spacy download en_core_web_sm, or pip install it) or a folder "
+            "with config.cfg and meta.json; an empty setting switches entities off.",
+        ) from error
+    if not any("doc.ents" in nlp.get_pipe_meta(pipe).assigns for pipe in nlp.pipe_names):
+        components = ", ".join(nlp.pipe_names) or "none"
+        raise ConfigurationError(
+            f"entities.model: the pipeline {model!r} finds no entities; its components are {components}",
+            hint="It needs a component that sets doc.ents, such as ner or entity_ruler.",
+        )
+    return nlp
+
+
+def _pieces(body: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    while len(body) - start > CHUNK_CHARACTERS:
+        limit = start + CHUNK_CHARACTERS
+        cut = max(body.rfind("\n\n", start + 1, limit), -1)
+        cut = cut if cut > start else body.rfind(" ", start + 1, limit)
+        cut = cut if cut > start else limit
+        yield start, body[start:cut]
+        start = cut
+    if start < len(body):
+        yield start, body[start:]
+
+
+def _without_surrogates(text: str) -> str:
+    # Lone surrogates can't be encoded, which spaCy's string store does; one for one, so that offsets stay.
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start] in _EDGES:
+        start += 1
+    while start < end and text[end - 1] in _EDGES:
+        end -= 1
+    return start, end

@@ -1,0 +1,145 @@
+"""A page in HTML to an article: one parse, shared by everything that looks at the page. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lxml import etree
+from lxml.html import HtmlElement, HTMLParser, document_fromstring
+
+from pipeline.errors import ArticleRejected, Reason
+from pipeline.extract import metadata
+from pipeline.extract.body import extract_body
+from pipeline.extract.dates import choose, date_in_url
+from pipeline.extract.encoding import decode
+from pipeline.extract.kind import refuse_by_statements, refuse_by_text
+from pipeline.extract.plaintext import fix_mojibake
+from pipeline.extract.structured import Structured, read_structured
+from pipeline.models import Article, RawPage
+from pipeline.settings import ExtractSettings
+from pipeline.urls import believable_canonical, canonicalize
+
+MAX_CHARACTERS = 10_000_000
+MAX_DEPTH = 200
+"""libxml2 gives up on deeper trees without a word; wrappers that say nothing are dropped from such pages first."""
+
+_DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,[A-Za-z0-9+/=\s]{1000,}")
+_WRAPPERS = re.compile(
+    r"</?(?:div|span|font|center|b|i|u|em|strong|small|section|main|ins|big|tt|blockquote|ul|ol|dl|table|tbody|tr|td)\b[^>]{0,2000}>",
+    re.I,
+)
+_START_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li", "dt", "dd", "option", "tr", "td", "th"])
+_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    own: str | None
+    canonical: str | None
+    origin: str
+
+
+def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
+    """The article of an HTML page. Raises ArticleRejected where there is none."""
+    decoded = decode(page.body, page.charset)
+    tree = parse(decoded.text)
+    if tree is None:
+        raise ArticleRejected(Reason.NO_TEXT, "nothing in it can be read as HTML")
+    title = next(tree.iter("title"), None)
+    stated = read_structured(tree, title.text_content()[:500] if title is not None else None)
+    address = _address(page, stated)
+    domain = metadata.domain_of(address.canonical or address.own)
+    publisher = metadata.publisher(stated, domain)
+    headline = metadata.headline(tree, stated, publisher.value if publisher else None, domain, page.ref.facts)
+    refuse_by_statements(tree, stated, address.own, headline.value if headline else "")
+    published = choose(
+        metadata.published_statements(tree, stated, date_in_url(address.canonical or address.own), page.ref.facts),
+        ceiling=page.fetched_at,
+    )
+    modified = choose(metadata.modified_statements(tree, stated, page.ref.facts), ceiling=page.fetched_at)
+    people, people_origin = metadata.authors(tree, stated, publisher.value if publisher else None, page.ref.facts)
+    _drop_scripts(tree)
+    body = extract_body(tree)
+    text = fix_mojibake(body.text)
+    refuse_by_text(tree, stated, text, settings)
+    if headline is None:
+        headline = metadata.Found(text.partition("\n")[0][:200].strip(), "text")
+    summary = metadata.description(stated, page.ref.facts)
+    part = metadata.section(stated)
+    tags, tags_origin = metadata.keywords(stated, page.ref.facts)
+    picture = metadata.image(stated, address.canonical or address.own)
+    language = metadata.language(tree, stated)
+    origins = {
+        "headline": headline.origin, "body": body.origin, "encoding": f"{decoded.encoding} ({decoded.basis})", "canonical_url": address.origin,
+        "authors": people_origin, "keywords": tags_origin, "description": summary.origin if summary else "", "section": part.origin if part else "",
+        "publisher": publisher.origin if publisher else "", "image": picture.origin if picture else "",
+        "stated_language": language.origin if language else "",
+    }  # fmt: skip
+    return Article(
+        ref=page.ref, url=page.final_url or page.url, canonical_url=address.canonical, headline=fix_mojibake(headline.value), body=text,
+        fetched_at=page.fetched_at, description=fix_mojibake(summary.value) if summary else None, authors=people,
+        section=part.value if part else None, keywords=tags, image=picture.value if picture else None,
+        publisher=publisher.value if publisher else None, published=published, modified=modified,
+        stated_language=language.value if language else page.ref.facts.language, is_accessible_for_free=metadata.is_free(stated),
+        origins=tuple((name, origin) for name, origin in origins.items() if origin), word_count=len(text.split()), archived=page.archived,
+    )  # fmt: skip
+
+
+def parse(text: str) -> HtmlElement | None:
+    """Parse HTML text, or None where nothing is in it. Input that would take long or lose the body is defused first."""
+    if len(text) > MAX_CHARACTERS:
+        text = text[:MAX_CHARACTERS]
+    if "base64," in text:
+        text = _DATA_URI.sub("data:,", text)
+    text = _INVALID.sub("", text)
+    if _nesting(text) > MAX_DEPTH:
+        text = _WRAPPERS.sub("\n", text)
+    parser = HTMLParser(
+        encoding="utf-8",
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+        default_doctype=False,
+        huge_tree=True,
+    )
+    try:
+        tree = document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
+        return None
+    return tree
+
+
+def _nesting(text: str) -> int:
+    """The depth of open elements, roughly: void elements and those closed by their successors aside."""
+    depth = deepest = 0
+    for match in _START_TAG.finditer(text):
+        if match[2].lower() in _VOID:
+            continue
+        if match[1]:
+            depth = max(0, depth - 1)
+        else:
+            depth += 1
+            deepest = max(deepest, depth)
+    return deepest
+
+
+def _drop_scripts(tree: HtmlElement) -> None:
+    """Take scripts and styles out of the tree once they have been read: later steps copy and search it several times."""
+    for element in list(tree.iter("script", "style", "template")):
+        element.drop_tree()
+
+
+def _address(page: RawPage, stated: Structured) -> _Address:
+    own = page.final_url or page.url
+    for origin, value in (
+        ("canonical link", stated.links.get("canonical")),
+        ("opengraph", stated.first_meta("og:url")),
+    ):
+        if value and (believed := believable_canonical(own, value)):
+            return _Address(own=own, canonical=believed, origin=origin)
+    try:
+        return _Address(own=own, canonical=canonicalize(own) if own else None, origin="url" if own else "")
+    except ValueError:
+        return _Address(own=own, canonical=None, origin="")

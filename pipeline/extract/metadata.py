@@ -1,0 +1,394 @@
+"""Headline, authors, publisher and the other facts about an article, each with its origin. Pure.
+
+For every field the statements of a page are asked in a fixed order of trust; the first usable one wins and its
+origin is kept. What the source said of the article (feed, sitemap, list) comes after what the page itself says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
+
+from lxml.html import HtmlElement
+
+from pipeline.extract.dates import Statement
+from pipeline.extract.structured import Structured, plain, text_of, types_of
+from pipeline.models import StatedFacts
+from pipeline.urls import registered_domain
+
+MAX_KEYWORDS = 50
+MAX_AUTHORS = 20
+
+_SEPARATOR = re.compile(r"\s+[|\-–—·•»«:~/⁄]+\s+|\s*[|»]\s*|\s+::\s+")
+_JUNK_TITLE = re.compile(r"(?:home|untitled|index|article|blog|news|loading|page not found|404)\W*", re.IGNORECASE)
+_PUBLISHED_META = (
+    "article:published_time", "og:article:published_time", "og:published_time", "article:published", "article:published_date",
+    "datepublished", "date_published", "published_time", "publish_date", "publish-date", "published-date", "published_date", "publishdate", "pubdate",
+    "parsely-pub-date", "sailthru.date", "citation_publication_date", "citation_date", "dc.date.issued", "dcterms.issued", "dc.date.created",
+    "dc.date", "dcterms.date", "dcterms.created", "cxenseparse:recs:publishtime", "article.published", "rnews:datepublished",
+    "shareaholic:article_published_time", "originalpublicationdate", "article_date_original", "ptime", "displaydate", "date",
+    "video:release_date", "og:pubdate", "datecreated", "article:created", "article.created", "release_date", "publication_date",
+)  # fmt: skip
+_MODIFIED_META = (
+    "article:modified_time", "og:article:modified_time", "og:modified_time", "og:updated_time", "article:modified", "datemodified",
+    "dcterms.modified", "dc.date.modified", "last-modified", "lastmod", "article.updated", "revision_date", "modified_time", "updated_time",
+)  # fmt: skip
+_AUTHOR_META = (
+    "author", "parsely-author", "sailthru.author", "byl", "article:author", "og:article:author", "citation_author", "dc.creator",
+    "dcterms.creator", "authors", "twitter:creator:name", "creator", "cxenseparse:author",
+)  # fmt: skip
+_NO_PERSON = re.compile(
+    r"(?:admin(?:istrator)?|staff|editors?|editor(?:ial)?(?:\s+(?:team|staff|board))?|newsroom|news\s+desk|web\s*(?:desk|master|team)|author|user|guest|anonymous|unknown"
+    r"|none|null|undefined|n/?a|contributor|posted|written|published|updated|by|view\s+all\s+posts?|read\s+more|share|about|more|follow)",
+    re.IGNORECASE,
+)
+_BY = re.compile(
+    r"^\W*(?:(?:written|posted|reported|reviewed|published|authored|words|text|story|article)\s+)?(?:by|von|par|por|di|door|av)\s*:?\s+|^\W*(?:author|autor|writer)s?\s*:\s*",
+    re.IGNORECASE,
+)
+_AND = re.compile(r"\s*(?:;|\||\band\b|\bund\b|\bet\b|\by\b(?=\s+[A-Z])|&|\s/\s|\n)\s*")
+_CREDENTIAL = re.compile(
+    r"(?:(?:[A-Z][A-Za-z]{0,3}\.?){1,4}(?:[- ][A-Z0-9]{1,5})*|Ph\.?\s?D\.?|M\.?D\.?|Esq\.?|Jr\.?|Sr\.?|I{2,3}|MBA|RDN?|R\.?N\.?|DVM|CPA|CFP®?|[A-Z][A-Za-z®.-]*[A-Z][A-Za-z®.-]*)(?:\s*\([^)]*\))?"
+)
+_DATEISH = re.compile(
+    r"(?:\b(?:on\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d{1,2},?\s+\d{4}|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}|\b(?:19|20)\d\d-\d\d).*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value and where it came from."""
+
+    value: str
+    origin: str
+
+
+def headline(
+    tree: HtmlElement, stated: Structured, publisher: str | None, domain: str | None, facts: StatedFacts
+) -> Found | None:
+    """The article's headline without the site's name."""
+    h1s = [
+        text for element in tree.iter("h1") if (text := " ".join(element.text_content().split())) and len(text) <= 300
+    ]
+    title_element = next(tree.iter("title"), None)
+    page_title = plain(title_element.text_content()[:2000]) if title_element is not None else ""
+    names = _site_names(publisher, domain, stated)
+    candidates: list[Found] = []
+    if value := text_of(stated.article.get("headline") or stated.article.get("name"), 500):
+        candidates.append(Found(value, "jsonld"))
+    if value := stated.first_meta("og:title"):
+        candidates.append(Found(value, "opengraph"))
+    if value := stated.first_meta(
+        "headline", "twitter:title", "parsely-title", "sailthru.title", "citation_title", "dc.title", "dcterms.title"
+    ):
+        candidates.append(Found(value, "meta"))
+    if len(h1s) == 1:
+        candidates.append(Found(h1s[0], "page"))
+    if page_title:
+        candidates.append(Found(page_title, "title"))
+    candidates += [Found(text, "page") for text in h1s[:3]]
+    if facts.title:
+        candidates.append(Found(plain(facts.title), "source"))
+    for candidate in candidates:
+        value = strip_site_name(candidate.value, names, h1s)
+        if len(value) >= 3 and not _JUNK_TITLE.fullmatch(value) and value.casefold() not in names:
+            return Found(value, candidate.origin)
+    return None
+
+
+def strip_site_name(title: str, names: Iterable[str], headings: Iterable[str] = ()) -> str:
+    """``title`` without the site's name before or after a separator.
+
+    A segment goes where it is the site's name, or where what stays is word for word a heading of the page.
+    """
+    title = " ".join(title.split())
+    matches = list(_SEPARATOR.finditer(title))
+    known = {_key(name) for name in names if name}
+    heads = {_key(heading) for heading in headings}
+    for match in matches:
+        if _key(title[: match.start()]) in heads and _key(title) not in heads:
+            return title[: match.start()]
+    for match in matches:
+        if _key(title[match.end() :]) in heads and _key(title) not in heads:
+            return title[match.end() :]
+    for match in reversed(matches):
+        if _is_name(title[match.end() :], known):
+            return strip_site_name(title[: match.start()], names)
+    for match in matches[:1]:
+        if _is_name(title[: match.start()], known):
+            return title[match.end() :]
+    return title
+
+
+def publisher(stated: Structured, domain: str | None) -> Found | None:
+    """The name of the site or publisher."""
+    node = stated.resolve(stated.article.get("publisher") or stated.article.get("sourceOrganization"))
+    if isinstance(node, list):
+        node = stated.resolve(node[0]) if node else None
+    if (value := text_of(node, 200)) and not value.startswith("http"):
+        return Found(value, "jsonld")
+    if value := stated.first_meta("og:site_name"):
+        return Found(value, "opengraph")
+    if value := stated.first_meta(
+        "application-name",
+        "dc.publisher",
+        "dcterms.publisher",
+        "publisher",
+        "sailthru.publisher",
+        "citation_journal_title",
+    ):
+        return Found(value, "meta")
+    for node in stated.nodes:
+        if "WebSite" in types_of(node) and (value := text_of(node.get("name"), 200)):
+            return Found(value, "jsonld")
+    return Found(domain, "url") if domain else None
+
+
+def description(stated: Structured, facts: StatedFacts) -> Found | None:
+    """The summary that the page gives of itself."""
+    for origin, value in (
+        ("opengraph", stated.first_meta("og:description")),
+        (
+            "meta",
+            stated.first_meta(
+                "description", "twitter:description", "sailthru.description", "dc.description", "dcterms.description"
+            ),
+        ),
+        ("jsonld", text_of(stated.article.get("description"))),
+        ("source", plain(facts.description) if facts.description else None),
+    ):
+        if value and len(value) > 10:
+            return Found(value, origin)
+    return None
+
+
+def authors(tree: HtmlElement, stated: Structured, site: str | None, facts: StatedFacts) -> tuple[tuple[str, ...], str]:
+    """The people who wrote the article, and the origin of that; empty where nobody is named."""
+    for origin, values in _author_statements(tree, stated):
+        names = list(dict.fromkeys(name for value in values for name in split_names(value)))
+        people = [name for name in names if not site or _key(name) != _key(site)] or names
+        if people:
+            return tuple(people[:MAX_AUTHORS]), origin
+    names = list(dict.fromkeys(name for value in facts.authors for name in split_names(value)))
+    return tuple(names[:MAX_AUTHORS]), "source" if names else ""
+
+
+def split_names(value: str) -> list[str]:
+    """The names in a byline: no "By", no dates, no addresses, no words for nobody in particular; credentials stay with their bearer."""
+    value = plain(value)
+    value = re.sub(r"\S+@\S+\.\w+|https?://\S+|www\.\S+", "", value)
+    value = _DATEISH.sub("", _BY.sub("", value))
+    names: list[str] = []
+    for part in _AND.split(value):
+        pieces = [piece.strip() for piece in part.split(",")]
+        for piece in pieces:
+            piece = _BY.sub("", piece).strip(" \t-–—·•|:,\u00a0")
+            if not piece:
+                continue
+            if names and len(pieces) > 1 and _CREDENTIAL.fullmatch(piece) and " " in names[-1]:
+                names[-1] = f"{names[-1]}, {piece}"
+            elif (
+                len(piece) <= 80
+                and len(piece.split()) <= 8
+                and re.search(r"[^\W\d_]", piece)
+                and not _NO_PERSON.fullmatch(piece)
+            ):
+                names.append(piece)
+    return names
+
+
+def section(stated: Structured) -> Found | None:
+    """The part of the paper that the article stood in."""
+    if value := text_of(stated.article.get("articleSection"), 200):
+        return Found(value, "jsonld")
+    if value := stated.first_meta(
+        "article:section",
+        "og:article:section",
+        "parsely-section",
+        "section",
+        "articlesection",
+        "cxenseparse:recs:category",
+    ):
+        return Found(value[:200], "meta")
+    for node in stated.nodes:
+        if "BreadcrumbList" in types_of(node) and isinstance(node.get("itemListElement"), list):
+            names = [
+                text_of(stated.resolve(item.get("item")) if not item.get("name") else item, 200)
+                for item in node["itemListElement"]
+                if isinstance(item, dict)
+            ]
+            inner = [name for name in names[1:-1] if name]
+            if inner:
+                return Found(inner[0], "jsonld")
+    return None
+
+
+def keywords(stated: Structured, facts: StatedFacts) -> tuple[tuple[str, ...], str]:
+    """Tags and keywords as the page lists them."""
+    stated_words = stated.article.get("keywords")
+    for origin, values in (
+        ("jsonld", stated_words if isinstance(stated_words, list) else [stated_words]),
+        ("meta", stated.meta.get("article:tag", [])),
+        ("meta", [stated.first_meta("news_keywords", "keywords", "parsely-tags", "sailthru.tags")]),
+        ("source", list(facts.keywords)),
+    ):
+        words = [word for value in values if (text := text_of(value)) for word in _words(text)]
+        if words:
+            return tuple(dict.fromkeys(words))[:MAX_KEYWORDS], origin
+    return (), ""
+
+
+def image(stated: Structured, base: str | None) -> Found | None:
+    """The address of the article's picture, absolute where the page's own address is known."""
+    node = stated.article.get("image")
+    if isinstance(node, list):
+        node = node[0] if node else None
+    node = stated.resolve(node)
+    if isinstance(node, dict):
+        node = node.get("url") or node.get("contentUrl") or node.get("@id")
+    for origin, value in (
+        ("opengraph", stated.first_meta("og:image:secure_url", "og:image", "og:image:url")),
+        ("jsonld", node if isinstance(node, str) else None),
+        ("meta", stated.first_meta("twitter:image", "twitter:image:src", "image", "thumbnailurl")),
+    ):
+        if value and not value.startswith("data:") and len(value) <= 4000:
+            try:
+                address = urljoin(base, value.strip()) if base else value.strip()
+            except ValueError:
+                continue
+            if address.startswith(("http://", "https://")):
+                return Found(address, origin)
+    return None
+
+
+def language(tree: HtmlElement, stated: Structured) -> Found | None:
+    """The language that the page says it is in, as a BCP 47 tag in lower case."""
+    for origin, value in (
+        ("jsonld", text_of(stated.article.get("inLanguage"), 40)),
+        ("page", tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or tree.get("xml:lang")),
+        ("opengraph", stated.first_meta("og:locale")),
+        ("meta", stated.first_meta("http-equiv:content-language", "language", "dc.language", "content-language")),
+    ):
+        if value and re.fullmatch(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*", value.strip()):
+            return Found(value.strip().replace("_", "-").lower(), origin)
+    return None
+
+
+def is_free(stated: Structured) -> bool | None:
+    """Whether the article says that it can be read without paying; None where it says nothing."""
+    value = stated.article.get("isAccessibleForFree")
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.strip().rsplit("/", 1)[-1].lower())
+    if isinstance(value, bool):
+        return value
+    tier = (stated.first_meta("article:content_tier") or "").lower()
+    return {"free": True, "locked": False, "metered": False}.get(tier)
+
+
+def published_statements(
+    tree: HtmlElement, stated: Structured, url_date: str | None, facts: StatedFacts
+) -> Iterator[Statement]:
+    """What is said of the date of publication, the most trustworthy first."""
+    for key in ("datePublished", "dateCreated"):
+        if value := text_of(stated.article.get(key), 100):
+            yield Statement(f"jsonld.{key}", value)
+    if not stated.article:
+        for node in stated.nodes:
+            if {"WebPage", "ItemPage", "AboutPage", "FAQPage", "VideoObject"} & set(types_of(node)) and (
+                value := text_of(node.get("datePublished"), 100)
+            ):
+                yield Statement("jsonld.WebPage.datePublished", value)
+                break
+    for name in _PUBLISHED_META:
+        for value in stated.meta.get(name, ())[:2]:
+            yield Statement(f"meta.{name}", value)
+    for element in tree.xpath(".//*[@itemprop='datePublished' or @pubdate][not(self::meta)]")[:5]:
+        yield Statement(
+            "microdata.datePublished", element.get("datetime") or element.get("content") or element.text_content()[:200]
+        )
+    if url_date:
+        yield Statement("url", url_date)
+    if facts.published_at:
+        yield Statement("source", facts.published_at)
+
+
+def modified_statements(tree: HtmlElement, stated: Structured, facts: StatedFacts) -> Iterator[Statement]:
+    """What is said of the date of the last change, the most trustworthy first."""
+    if value := text_of(stated.article.get("dateModified"), 100):
+        yield Statement("jsonld.dateModified", value)
+    for name in _MODIFIED_META:
+        for value in stated.meta.get(name, ())[:2]:
+            yield Statement(f"meta.{name}", value)
+    for element in tree.xpath(".//*[@itemprop='dateModified'][not(self::meta)]")[:3]:
+        yield Statement(
+            "microdata.dateModified", element.get("datetime") or element.get("content") or element.text_content()[:200]
+        )
+    if facts.modified_at:
+        yield Statement("source", facts.modified_at)
+
+
+def _author_statements(tree: HtmlElement, stated: Structured) -> Iterator[tuple[str, list[str]]]:
+    yield "jsonld", list(_jsonld_people(stated, stated.article.get("author") or stated.article.get("creator")))
+    values = [
+        value for name in _AUTHOR_META for value in stated.meta.get(name, ()) if not value.startswith(("http", "@"))
+    ]
+    yield "meta", values[:1] if values and len(set(values)) == 1 else list(dict.fromkeys(values))[:3]
+    for origin, path in (
+        (
+            "microdata",
+            ".//*[@itemprop='author']//*[@itemprop='name'] | .//*[@itemprop='author'][not(.//*[@itemprop='name'])]",
+        ),
+        ("page", ".//a[contains(concat(' ', @rel, ' '), ' author ')]"),
+    ):
+        elements = tree.xpath(path)[:10]
+        yield origin, [element.get("content") or element.text_content()[:200] for element in elements]
+
+
+def _jsonld_people(stated: Structured, value: Any) -> Iterator[str]:
+    for item in (value if isinstance(value, list) else [value])[:MAX_AUTHORS]:
+        item = stated.resolve(item)
+        if (text := text_of(item, 200)) and not text.startswith("http"):
+            yield text
+
+
+def _words(text: str) -> list[str]:
+    parts = re.split(r"[,;]", text) if re.search(r"[,;]", text) else [text]
+    return [part.strip() for part in parts if 0 < len(part.strip()) <= 100]
+
+
+def _site_names(publisher_name: str | None, domain: str | None, stated: Structured) -> set[str]:
+    names = {
+        publisher_name,
+        domain,
+        domain.partition(".")[0] if domain else None,
+        stated.first_meta("og:site_name"),
+        stated.first_meta("application-name"),
+    }
+    names |= {
+        text_of(node.get("name"), 200)
+        for node in stated.nodes
+        if {"WebSite", "Organization", "NewsMediaOrganization"} & set(types_of(node))
+    }
+    return {name.casefold() for name in names if name}
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+def _is_name(segment: str, known: set[str]) -> bool:
+    key = _key(segment)
+    return bool(key) and (
+        key in known
+        or key.removeprefix("the") in known
+        or any(len(name) > 3 and name.startswith(key) and len(key) > 3 for name in known)
+    )
+
+
+def domain_of(url: str | None) -> str | None:
+    """The registered domain of an address, if there is one."""
+    return registered_domain(url) if url else None

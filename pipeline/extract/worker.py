@@ -1,0 +1,80 @@
+"""Extraction of many pages in worker processes, each page within a time limit.
+
+A page that hangs in a C library can't be interrupted inside its process; only ending the process helps. pebble's pool
+does that and starts another worker. Workers are spawned, not forked: the caller may be a threaded or forked task.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeout
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from pipeline.errors import ArticleError, ArticleFailed, Reason
+from pipeline.extract import extract
+from pipeline.models import Article, RawPage
+from pipeline.settings import ExtractSettings
+
+_PAGES_PER_WORKER = 2_000  # then a fresh process: C libraries keep what they once took
+
+
+def extract_all(
+    pages: Iterable[RawPage], settings: ExtractSettings, *, timeout_seconds: float = 10, workers: int = 1
+) -> Iterator[tuple[RawPage, Article | ArticleError]]:
+    """Extract ``pages`` and yield each with its article or its error, in the order they came.
+
+    A page that takes longer than ``timeout_seconds`` yields ArticleFailed(EXTRACT_TIMEOUT), one that kills its worker
+    (memory, a crash in a C library) ArticleFailed(EXTRACT_ERROR); the worker is replaced and the others go on.
+    At most four pages a worker are read ahead. With ``workers=0`` all happens in this process, without a limit.
+    """
+    if workers <= 0:
+        for page in pages:
+            yield page, _attempt(page, settings)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPool(max_workers=workers, max_tasks=_PAGES_PER_WORKER, initializer=warm_up, context=context)
+    waiting: deque[tuple[RawPage, ProcessFuture[Article | ArticleError]]] = deque()
+    try:
+        for page in pages:
+            waiting.append((page, pool.schedule(_attempt, args=(page, settings), timeout=timeout_seconds)))
+            if len(waiting) >= 4 * workers:
+                yield _result(*waiting.popleft(), timeout_seconds)
+        while waiting:
+            yield _result(*waiting.popleft(), timeout_seconds)
+        pool.close()  # type: ignore[no-untyped-call]
+    finally:
+        # Also when the caller stops in the middle: nothing may outlive the batch.
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+
+
+def warm_up() -> None:
+    """Load in a fresh worker what the first page would otherwise wait for."""
+    import trafilatura  # noqa: F401
+
+    import pipeline.extract.html
+    import pipeline.extract.item  # noqa: F401
+
+
+def _attempt(page: RawPage, settings: ExtractSettings) -> Article | ArticleError:
+    try:
+        return extract(page, settings=settings)
+    except ArticleError as error:
+        return error.with_traceback(None)
+
+
+def _result(
+    page: RawPage, future: ProcessFuture[Article | ArticleError], timeout_seconds: float
+) -> tuple[RawPage, Article | ArticleError]:
+    try:
+        return page, future.result()
+    except FutureTimeout:
+        return page, ArticleFailed(Reason.EXTRACT_TIMEOUT, f"not done within {timeout_seconds:g} s")
+    except ProcessExpired as error:
+        return page, ArticleFailed(Reason.EXTRACT_ERROR, f"the worker process ended with exit code {error.exitcode}")
+    except CancelledError:
+        return page, ArticleFailed(Reason.EXTRACT_ERROR, "the worker pool was stopped")

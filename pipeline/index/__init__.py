@@ -1,0 +1,1 @@
+"""Enriched articles into Elasticsearch: documents, templates, writer, quarantine, run reports."""

@@ -1,0 +1,556 @@
+"""The ledger: what every run was asked to do, and how each reference ended.
+
+One row of ``work`` is one reference of one run, from its discovery (``outcome`` empty) over its archiving
+(``archive_file`` set) to its outcome. So a run's report is a query, an interrupted batch goes on where it
+stopped, and ``news explain`` can tell what happened to anything. The default is an SQLite file below
+NEWS_HOME; several machines share one through any database that SQLAlchemy speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+from sqlalchemy.pool import NullPool
+
+from pipeline.errors import Reason
+from pipeline.models import ArchiveAddress, ArticleRef, ItemResult, Outcome, OutcomeKind, Stage, Tally
+
+_metadata = sa.MetaData()
+
+_runs = sa.Table(
+    "runs",
+    _metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("discovered", sa.Integer, nullable=False),
+    sa.Column("batches", sa.Integer, nullable=False),
+    sa.Column("problems", sa.JSON, nullable=False),
+    sa.Column("started_at", sa.String, nullable=False),
+    sa.Column("heartbeat_at", sa.String, nullable=False),
+    sa.Column("finished_at", sa.String),
+    sa.Column("report", sa.JSON),
+)
+_work = sa.Table(
+    "work",
+    _metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("batch", sa.Integer, nullable=False),
+    sa.Column("source_id", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False, index=True),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("discovered_at", sa.String, nullable=False),
+    sa.Column("archive_file", sa.String),
+    sa.Column("archive_offset", sa.BigInteger),
+    sa.Column("archive_digest", sa.String, index=True),
+    sa.Column("stage", sa.String),
+    sa.Column("outcome", sa.String),
+    sa.Column("reason", sa.String),
+    sa.Column("detail", sa.Text),
+    sa.Column("document_id", sa.String, index=True),
+    sa.Column("ended_at", sa.String),
+    sa.Column("taken_over_by", sa.String),
+    sa.Index("ix_work_batch", "run_id", "batch"),
+)
+_captures = sa.Table(
+    "captures",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("name", sa.String, nullable=False, index=True),
+    sa.Column("source_id", sa.String, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("archive_file", sa.String, nullable=False),
+    sa.Column("archive_offset", sa.BigInteger, nullable=False),
+    sa.Column("archive_digest", sa.String, nullable=False),
+    sa.Column("captured_at", sa.String, nullable=False, index=True),
+    sa.Column("etag", sa.String),
+    sa.Column("last_modified", sa.String),
+    sa.UniqueConstraint("archive_file", "archive_offset"),
+    sa.Index("ix_captures_source", "source_id", "captured_at"),
+)
+_batches = sa.Table(
+    "batches",
+    _metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("batch", sa.Integer, primary_key=True),
+    sa.Column("stage_seconds", sa.JSON, nullable=False),
+)
+
+_REF = TypeAdapter(ArticleRef)
+
+_KEPT = {Reason.INDEX_UNAVAILABLE.value, Reason.ARCHIVE_UNAVAILABLE.value, Reason.BATCH_INCOMPLETE.value}
+"""Failures that say nothing about the article: its work is kept for the next run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """One reference of one run, at its place in the run."""
+
+    position: int
+    ref: ArticleRef
+    archived: ArchiveAddress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """One raw record in the archive: the reference it answers, when it came and where it is."""
+
+    ref: ArticleRef
+    address: ArchiveAddress
+    captured_at: datetime
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """A row of the ledger as people read it: one reference in one run."""
+
+    run_id: str
+    position: int
+    ref: ArticleRef
+    discovered_at: datetime
+    archived: ArchiveAddress | None
+    stage: Stage | None
+    outcome: str | None
+    reason: str | None
+    detail: str | None
+    document_id: str | None
+    ended_at: datetime | None
+    taken_over_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run as the ledger knows it. ``report`` is None until it has finished."""
+
+    run_id: str
+    kind: str
+    request: Mapping[str, Any]
+    discovered: int
+    batches: int
+    problems: Sequence[Mapping[str, str]]
+    started_at: datetime
+    heartbeat_at: datetime
+    finished_at: datetime | None
+    report: Mapping[str, Any] | None
+
+
+class Ledger:
+    """The ledger behind one database URL. Every method is one transaction; instances hold no open connection."""
+
+    def __init__(self, url: str) -> None:
+        is_sqlite = url.startswith("sqlite")
+        if is_sqlite and (path := sa.make_url(url).database):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # No pooled connection may cross the fork of an Airflow worker.
+        options: dict[str, Any] = {"connect_args": {"timeout": 60}} if is_sqlite else {}
+        self._engine = sa.create_engine(url, poolclass=NullPool, **options)
+        if is_sqlite:
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_immediately)
+        self._reader = self._engine.execution_options(reading=True)
+        _metadata.create_all(self._engine)
+
+    # ------------------------------------------------------------------------------------------ a run
+
+    def plan(
+        self,
+        run_id: str,
+        items: Sequence[ArticleRef | ItemResult],
+        *,
+        kind: str,
+        request: Mapping[str, Any],
+        source_ids: Sequence[str],
+        problems: Sequence[Mapping[str, str]] = (),
+        batch_size: int,
+        now: datetime,
+        stale_before: datetime,
+    ) -> RunRecord:
+        """Open a run with its references cut into batches; ``items`` that ended already keep their outcome.
+
+        What earlier runs of these sources left unfinished is taken over: work without an outcome, or ended for a
+        reason that is not the article's, in a run that finished or gave no sign of life since ``stale_before``.
+        Of a leftover and a new reference of the same name the leftover stays if it is a URL already in the
+        archive (it may be gone from the web by now), else the new one.
+
+        One transaction: planning again (a task tried twice, a run cleared by hand) replaces the plan and loses
+        nothing that the first one had taken over.
+        """
+        over = sa.select(_runs.c.run_id).where(
+            sa.or_(_runs.c.finished_at.is_not(None), _runs.c.heartbeat_at < _iso(stale_before))
+        )
+        unfinished = sa.and_(
+            _work.c.source_id.in_(list(source_ids)),
+            sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_(_KEPT)),
+            sa.or_(
+                _work.c.run_id == run_id,
+                _work.c.taken_over_by == run_id,
+                sa.and_(_work.c.run_id.in_(over), _work.c.taken_over_by.is_(None)),
+            ),
+        )
+        with self._engine.begin() as connection:
+            left = [
+                replace(_ref(row), archived=_address(row))
+                for row in connection.execute(
+                    sa.select(_work).where(unfinished).order_by(_work.c.run_id, _work.c.position)
+                ).mappings()
+            ]
+            connection.execute(sa.update(_work).where(unfinished).values(taken_over_by=run_id))
+            for table in (_work, _batches, _runs):
+                connection.execute(sa.delete(table).where(table.c.run_id == run_id))
+            rows, batches = _rows(run_id, _merge(left, items), batch_size, now)
+            for start in range(0, len(rows), 1000):
+                connection.execute(sa.insert(_work), rows[start : start + 1000])
+            record = {
+                "run_id": run_id,
+                "kind": kind,
+                "request": dict(request),
+                "discovered": len(rows),
+                "batches": batches,
+                "problems": [dict(problem) for problem in problems],
+                "started_at": _iso(now),
+                "heartbeat_at": _iso(now),
+            }
+            connection.execute(sa.insert(_runs).values(**record))
+        return _run_record({**record, "finished_at": None, "report": None})
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """One run, or None."""
+        with self._reader.connect() as connection:
+            row = connection.execute(sa.select(_runs).where(_runs.c.run_id == run_id)).mappings().first()
+        return _run_record(row) if row else None
+
+    def runs(self, limit: int = 20) -> list[RunRecord]:
+        """The latest runs, newest first."""
+        with self._reader.connect() as connection:
+            query = sa.select(_runs).order_by(_runs.c.started_at.desc()).limit(limit)
+            return [_run_record(row) for row in connection.execute(query).mappings()]
+
+    def open_items(self, run_id: str, batch: int) -> list[WorkItem]:
+        """What is still to be done in a batch: no outcome yet, or one that says nothing about the article."""
+        query = (
+            sa.select(_work)
+            .where(
+                _work.c.run_id == run_id,
+                _work.c.batch == batch,
+                _work.c.taken_over_by.is_(None),
+                sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_(_KEPT)),
+            )
+            .order_by(_work.c.position)
+        )
+        with self._reader.connect() as connection:
+            return [
+                WorkItem(position=row["position"], ref=_ref(row), archived=_address(row))
+                for row in connection.execute(query).mappings()
+            ]
+
+    def record_archived(
+        self, run_id: str, found: Sequence[tuple[int, ArchiveAddress]], captures: Sequence[Capture], *, now: datetime
+    ) -> None:
+        """Note where references' raw records are, and the records that are new in the archive."""
+        with self._engine.begin() as connection:
+            if captures:
+                connection.execute(sa.insert(_captures), [_capture_columns(capture) for capture in captures])
+            for position, address in found:
+                connection.execute(self._item(run_id, position).values(**_address_columns(address)))
+            self._beat(connection, run_id, now)
+
+    def record_outcomes(self, run_id: str, results: Sequence[tuple[int, ItemResult]], *, now: datetime) -> None:
+        """Write down how references ended."""
+        with self._engine.begin() as connection:
+            for position, result in results:
+                values = _outcome_columns(result, now)
+                if result.archived:
+                    values |= _address_columns(result.archived)
+                connection.execute(self._item(run_id, position).values(**values))
+            self._beat(connection, run_id, now)
+
+    def record_stage_seconds(self, run_id: str, batch: int, seconds: Mapping[str, float]) -> None:
+        """Keep how long each stage took in a batch; a batch tried again replaces its figures."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_batches).where(_batches.c.run_id == run_id, _batches.c.batch == batch))
+            connection.execute(sa.insert(_batches).values(run_id=run_id, batch=batch, stage_seconds=dict(seconds)))
+
+    def close_open_items(self, run_id: str, outcome: Outcome, *, now: datetime) -> None:
+        """Give every reference of a run that has no outcome this one."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(_work)
+                .where(_work.c.run_id == run_id, _work.c.outcome.is_(None), _work.c.taken_over_by.is_(None))
+                .values(
+                    outcome=outcome.kind.value,
+                    reason=outcome.reason.value if outcome.reason else None,
+                    detail=outcome.detail,
+                    stage="index",
+                    ended_at=_iso(now),
+                )
+            )
+
+    def finish_run(self, run_id: str, report: Mapping[str, Any], *, now: datetime) -> None:
+        """Close a run with its report."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(_runs).where(_runs.c.run_id == run_id).values(report=dict(report), finished_at=_iso(now))
+            )
+
+    def tally(self, run_id: str) -> Tally:
+        """The run's counts: what was discovered when it was planned, against the outcomes that stand there now."""
+        query = (
+            sa.select(_work.c.outcome, _work.c.reason, sa.func.count())
+            .where(_work.c.run_id == run_id)
+            .group_by(_work.c.outcome, _work.c.reason)
+        )
+        outcomes: dict[OutcomeKind, int] = {}
+        reasons: dict[str, int] = {}
+        with self._reader.connect() as connection:
+            planned = sa.select(_runs.c.discovered).where(_runs.c.run_id == run_id)
+            discovered = connection.execute(planned).scalar_one()
+            for outcome, reason, count in connection.execute(query):
+                if outcome is None:
+                    continue
+                kind = OutcomeKind(outcome)
+                outcomes[kind] = outcomes.get(kind, 0) + count
+                if reason:
+                    reasons[f"{outcome}({reason})"] = count
+        return Tally(discovered=discovered, outcomes=outcomes, reasons=reasons)
+
+    def tally_by_source(self, run_id: str) -> dict[str, Tally]:
+        """The run's counts for each source."""
+        query = (
+            sa.select(_work.c.source_id, _work.c.outcome, sa.func.count())
+            .where(_work.c.run_id == run_id)
+            .group_by(_work.c.source_id, _work.c.outcome)
+        )
+        tallies: dict[str, Tally] = {}
+        with self._reader.connect() as connection:
+            for source_id, outcome, count in connection.execute(query):
+                counts = {OutcomeKind(outcome): count} if outcome else {}
+                tallies[source_id] = tallies.get(source_id, Tally()) + Tally(discovered=count, outcomes=counts)
+        return tallies
+
+    def stage_seconds(self, run_id: str) -> dict[str, float]:
+        """Seconds spent in each stage, summed over the run's batches."""
+        total: dict[str, float] = {}
+        with self._reader.connect() as connection:
+            query = sa.select(_batches.c.stage_seconds).where(_batches.c.run_id == run_id)
+            for seconds in connection.execute(query).scalars():
+                for stage, value in seconds.items():
+                    total[stage] = total.get(stage, 0.0) + value
+        return total
+
+    def results(self, run_id: str) -> Iterator[LedgerEntry]:
+        """Every reference of a run, in order."""
+        query = sa.select(_work).where(_work.c.run_id == run_id).order_by(_work.c.position)
+        with self._reader.connect() as connection:
+            for row in connection.execute(query).mappings():
+                yield _entry(row)
+
+    # --------------------------------------------------------------------------------------- history
+
+    def history(self, *, name: str | None = None, document_id: str | None = None) -> list[LedgerEntry]:
+        """Everything that happened to a reference or a document, oldest first."""
+        wanted = [_work.c.name == name] if name else []
+        if document_id:
+            wanted.append(_work.c.document_id == document_id)
+        query = sa.select(_work).where(sa.or_(sa.false(), *wanted)).order_by(_work.c.discovered_at, _work.c.position)
+        with self._reader.connect() as connection:
+            return [_entry(row) for row in connection.execute(query).mappings()]
+
+    def latest_captures(self, names: Sequence[str]) -> dict[str, Capture]:
+        """The newest capture of each of these names that has one."""
+        found: dict[str, Capture] = {}
+        with self._reader.connect() as connection:
+            for start in range(0, len(names), 500):
+                query = (
+                    sa.select(_captures)
+                    .where(_captures.c.name.in_(names[start : start + 500]))
+                    .order_by(_captures.c.captured_at, _captures.c.id)
+                )
+                for row in connection.execute(query).mappings():
+                    found[row["name"]] = _capture(row)
+        return found
+
+    def captures(
+        self, *, source_ids: Sequence[str] = (), since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[Capture]:
+        """The newest capture of each reference, of these sources (all when empty), taken in ``since <= t < until``."""
+        inside = [
+            *([_captures.c.source_id.in_(list(source_ids))] if source_ids else []),
+            *([_captures.c.captured_at >= _iso(since)] if since else []),
+            *([_captures.c.captured_at < _iso(until)] if until else []),
+        ]
+        newest = sa.select(sa.func.max(_captures.c.id)).where(*inside).group_by(_captures.c.name)
+        query = sa.select(_captures).where(_captures.c.id.in_(newest)).order_by(_captures.c.id)
+        with self._reader.connect() as connection:
+            for row in connection.execute(query).mappings():
+                yield _capture(row)
+
+    # --------------------------------------------------------------------------------------- private
+
+    def _item(self, run_id: str, position: int) -> sa.Update:
+        return sa.update(_work).where(
+            _work.c.run_id == run_id, _work.c.position == position, _work.c.taken_over_by.is_(None)
+        )
+
+    def _beat(self, connection: sa.Connection, run_id: str, now: datetime) -> None:
+        connection.execute(sa.update(_runs).where(_runs.c.run_id == run_id).values(heartbeat_at=_iso(now)))
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_immediately
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _begin_immediately(connection: sa.Connection) -> None:
+    # Taking the write lock at once makes a second writer wait for it; upgrading later would fail instead.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if not connection.get_execution_options().get("reading") else "BEGIN")
+
+
+def _merge(left: Sequence[ArticleRef], items: Sequence[ArticleRef | ItemResult]) -> Iterator[ArticleRef | ItemResult]:
+    stays = {ref.name for ref in left if ref.url and ref.archived}
+    fresh = {(item.ref if isinstance(item, ItemResult) else item).name for item in items}
+    done: set[str] = set()
+    for ref in left:
+        if ref.name not in done and (ref.name in stays or ref.name not in fresh):
+            done.add(ref.name)
+            yield ref
+    for item in items:
+        if isinstance(item, ItemResult) or item.name not in done:
+            yield item
+
+
+def _rows(
+    run_id: str, items: Iterable[ArticleRef | ItemResult], batch_size: int, now: datetime
+) -> tuple[list[dict[str, Any]], int]:
+    rows: list[dict[str, Any]] = []
+    open_items = 0
+    for position, item in enumerate(items):
+        ended = isinstance(item, ItemResult)
+        ref = item.ref if isinstance(item, ItemResult) else item
+        rows.append(
+            {
+                "run_id": run_id,
+                "position": position,
+                "batch": -1 if ended else open_items // batch_size,
+                "source_id": ref.source_id,
+                "name": ref.name,
+                "ref": _dump(replace(ref, archived=None)),
+                "discovered_at": _iso(now),
+                **_address_columns(ref.archived),
+                **(_outcome_columns(item, now) if isinstance(item, ItemResult) else _NO_OUTCOME),
+            }
+        )
+        open_items += not ended
+    return rows, -(-open_items // batch_size)
+
+
+_NO_OUTCOME: dict[str, Any] = {
+    "stage": None, "outcome": None, "reason": None, "detail": None, "document_id": None, "ended_at": None,
+}  # fmt: skip
+
+
+def _outcome_columns(result: ItemResult, now: datetime) -> dict[str, Any]:
+    return {
+        "stage": result.stage,
+        "outcome": result.outcome.kind.value,
+        "reason": result.outcome.reason.value if result.outcome.reason else None,
+        "detail": result.outcome.detail or None,
+        "document_id": result.document_id,
+        "ended_at": _iso(now),
+    }
+
+
+def _address_columns(address: ArchiveAddress | None) -> dict[str, Any]:
+    return {
+        "archive_file": address.file if address else None,
+        "archive_offset": address.offset if address else None,
+        "archive_digest": address.digest if address else None,
+    }
+
+
+def _capture_columns(capture: Capture) -> dict[str, Any]:
+    return {
+        "name": capture.ref.name,
+        "source_id": capture.ref.source_id,
+        "ref": _dump(replace(capture.ref, archived=None)),
+        "captured_at": _iso(capture.captured_at),
+        "etag": capture.etag,
+        "last_modified": capture.last_modified,
+        **_address_columns(capture.address),
+    }
+
+
+def _capture(row: Mapping[Any, Any]) -> Capture:
+    address = _address(row)
+    assert address is not None
+    return Capture(
+        ref=_ref(row),
+        address=address,
+        captured_at=_time(row["captured_at"]),
+        etag=row["etag"],
+        last_modified=row["last_modified"],
+    )
+
+
+def _address(row: Mapping[Any, Any]) -> ArchiveAddress | None:
+    if row["archive_file"] is None:
+        return None
+    return ArchiveAddress(file=row["archive_file"], offset=row["archive_offset"], digest=row["archive_digest"])
+
+
+def _ref(row: Mapping[Any, Any]) -> ArticleRef:
+    return _REF.validate_json(row["ref"])
+
+
+def _dump(ref: ArticleRef) -> str:
+    return _REF.dump_json(ref, exclude_defaults=True).decode()
+
+
+def _entry(row: Mapping[Any, Any]) -> LedgerEntry:
+    return LedgerEntry(
+        run_id=row["run_id"],
+        position=row["position"],
+        ref=_ref(row),
+        discovered_at=_time(row["discovered_at"]),
+        archived=_address(row),
+        stage=row["stage"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        detail=row["detail"],
+        document_id=row["document_id"],
+        ended_at=_time(row["ended_at"]) if row["ended_at"] else None,
+        taken_over_by=row["taken_over_by"],
+    )
+
+
+def _run_record(row: Mapping[Any, Any]) -> RunRecord:
+    return RunRecord(
+        run_id=row["run_id"],
+        kind=row["kind"],
+        request=row["request"],
+        discovered=row["discovered"],
+        batches=row["batches"],
+        problems=row["problems"],
+        started_at=_time(row["started_at"]),
+        heartbeat_at=_time(row["heartbeat_at"]),
+        finished_at=_time(row["finished_at"]) if row["finished_at"] else None,
+        report=row["report"],
+    )
+
+
+def _iso(time: datetime) -> str:
+    # Text in one form and zone sorts as time does, in every database.
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

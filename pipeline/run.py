@@ -1,0 +1,708 @@
+"""One run from its request to its report: what the DAGs and the ``news`` command both call.
+
+Here, and only here, the stages are joined, the clock is read and the clients are built. A run has three steps::
+
+    plan_run       discover references, take over what earlier runs left, cut all into batches    (the ledger)
+    process_batch  fetch or load, archive, extract, enrich, index; an outcome for each reference
+    finish_run     add up, check the balance, keep the report
+
+A batch is done in two passes. The first brings every raw page into the archive; the second reads them from
+there. So a second try, a re-processing and a first run all take the same way after the archive.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from pipeline import localnode
+from pipeline.archive import Archive, ArchiveWriter, payload_digest
+from pipeline.discover import discover
+from pipeline.discover.state import StateStore
+from pipeline.discover.url_list import refs_of_urls
+from pipeline.enrich import Enricher, load_enricher
+from pipeline.errors import (
+    ArchiveUnavailableError,
+    ArticleError,
+    ArticleFailed,
+    ConfigurationError,
+    FatalError,
+    IndexUnavailableError,
+    Reason,
+    RetriableError,
+    SourceUnavailableError,
+    UnbalancedRunError,
+)
+from pipeline.extract import extract
+from pipeline.fetch import PoliteWeb, Validators, load
+from pipeline.index import client as index_client
+from pipeline.index import quarantine, runs, templates, writer
+from pipeline.index.documents import to_document
+from pipeline.ledger import Capture, Ledger, LedgerEntry, RunRecord, WorkItem
+from pipeline.models import (
+    ArchiveAddress,
+    Article,
+    ArticleRef,
+    EnrichedArticle,
+    ItemResult,
+    Outcome,
+    OutcomeKind,
+    RawPage,
+    Source,
+    SourceKind,
+    Stage,
+    Tally,
+)
+from pipeline.schedule import RunRequest
+from pipeline.search import get_document
+from pipeline.settings import Settings, load_settings
+from pipeline.urls import canonicalize, document_id
+
+log = logging.getLogger(__name__)
+
+BY_HAND = "by-hand"
+"""The source of what a person ingests from the command line."""
+
+_STALE_AFTER = timedelta(hours=2)
+"""A run without a sign of life for so long is over; the longest silence of a live one is one batch's fetching."""
+
+_BYTES_IN_HAND = 32_000_000
+"""Raw bytes worked on at a time, so that two hundred huge pages don't fill the memory."""
+
+
+# -------------------------------------------------------------------------------------------- services
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The edges of a run: settings, clock, storage and clients. What is costly is opened when first used."""
+
+    settings: Settings
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    timer: Callable[[], float] = time.perf_counter
+    new_name: Callable[[], str] = lambda: uuid.uuid4().hex[:8]
+    say: Callable[[str], None] = log.info
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger of this installation."""
+        return Ledger(self.settings.ledger_url or f"sqlite:///{self.settings.home / 'ledger.sqlite'}")
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The archive of this installation."""
+        return Archive(self.settings.archive_url or str(self.settings.home / "archive"))
+
+    @cached_property
+    def elasticsearch(self) -> Elasticsearch:
+        """A client of the configured cluster; of the embedded node, started if need be, where none is configured."""
+        if self.settings.elasticsearch is not None:
+            return index_client.connect(self.settings.elasticsearch)
+        return index_client.connect(localnode.start(node_settings(self.settings), say=self.say).url)
+
+    @cached_property
+    def enricher(self) -> Enricher:
+        """Language detection and the entity model, loaded once."""
+        return load_enricher(self.settings.language, self.settings.entities)
+
+    @property
+    def politeness_dir(self) -> Path:
+        """Where all processes of this machine keep their turns at hosts."""
+        return self.settings.home / "politeness"
+
+    @cached_property
+    def states(self) -> StateStore:
+        """What is remembered of each source."""
+        return StateStore(self.settings.home / "sources")
+
+    def web(self) -> PoliteWeb:
+        """A new polite web client; close it, or use it as a context manager."""
+        return PoliteWeb(self.settings.fetch, self.politeness_dir)
+
+
+def open_services(**edges: Any) -> Services:
+    """Services for the settings that the environment and the config folder give."""
+    return Services(settings=load_settings(), **edges)
+
+
+def node_settings(settings: Settings) -> localnode.NodeSettings:
+    """What the embedded node needs to know, out of all settings."""
+    return localnode.NodeSettings(
+        home=settings.home / "elasticsearch",
+        version=settings.node.version,
+        port=settings.node.port,
+        heap=settings.node.heap,
+        es_home=settings.es_home,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ plan
+
+
+def plan_run(
+    services: Services,
+    run_id: str,
+    request: RunRequest,
+    sources: Sequence[Source],
+    *,
+    kind: str,
+    references: Iterable[ArticleRef | ItemResult] = (),
+    fetch_again: bool = False,
+) -> RunRecord:
+    """Find out what there is to do, and write it down in batches.
+
+    ``references`` are added to what the request's sources name. A URL captured less than
+    ``fetch.refetch_after_hours`` ago is taken from the archive, unless ``fetch_again``.
+    Raises ConfigurationError for a source id that isn't there.
+    """
+    now = services.now()
+    items: list[ArticleRef | ItemResult] = list(references)
+    problems: list[dict[str, str]] = []
+    if request.from_archive:
+        items += _archived_references(services, request)
+    else:
+        with services.web() as web:
+            for source in _pick(sources, request.source_ids):
+                try:
+                    items += discover(
+                        source,
+                        window=request.window,
+                        base_dir=services.settings.project_dir,
+                        web=web,
+                        now=now,
+                        settings=services.settings,
+                        # A span of the past is asked for as such, whatever was read already.
+                        states=None if request.window else services.states,
+                    )
+                except SourceUnavailableError as error:
+                    log.warning("Source %s: %s", source.id, error)
+                    problems.append({"source": source.id, "reason": error.reason.value, "message": str(error)})
+                    services.states.record_failure(source.id, str(error), now)
+    items = _mark_repeats(items)
+    if not request.from_archive and not fetch_again:
+        items = _reuse_captures(services, items, now)
+    return services.ledger.plan(
+        run_id,
+        items,
+        kind=kind,
+        request=request.as_dict(),
+        source_ids=[*request.source_ids, BY_HAND] if kind == "news ingest" else list(request.source_ids),
+        problems=problems,
+        batch_size=max(services.settings.ingest.batch_size, -(-len(items) // _MOST_BATCHES)),
+        now=now,
+        stale_before=now - _STALE_AFTER,
+    )
+
+
+_MOST_BATCHES = 1000
+"""Airflow refuses to map a task over more than 1,024 items."""
+
+
+def _pick(sources: Sequence[Source], source_ids: Sequence[str]) -> list[Source]:
+    by_id = {source.id: source for source in sources}
+    if missing := [source_id for source_id in source_ids if source_id not in by_id and source_id != BY_HAND]:
+        raise ConfigurationError(
+            f"no source {missing[0]!r} in the sources file; known are {', '.join(sorted(by_id)) or 'none'}"
+        )
+    return [by_id[source_id] for source_id in source_ids if source_id in by_id]
+
+
+def _archived_references(services: Services, request: RunRequest) -> Iterator[ArticleRef]:
+    window = request.window
+    for capture in services.ledger.captures(
+        source_ids=request.source_ids,
+        since=window.since if window else None,
+        until=window.until if window else None,
+    ):
+        if not request.names or capture.ref.name in request.names:
+            yield replace(capture.ref, archived=capture.address)
+
+
+def _mark_repeats(items: Iterable[ArticleRef | ItemResult]) -> list[ArticleRef | ItemResult]:
+    """One reference named twice in a run is worked on once; the others end as its duplicates."""
+    first: dict[str, str] = {}
+    marked: list[ArticleRef | ItemResult] = []
+    for item in items:
+        if isinstance(item, ItemResult):
+            marked.append(item)
+        elif item.name in first:
+            detail = f"also named by source {first[item.name]} in this run"
+            outcome = Outcome(kind=OutcomeKind.DUPLICATE, detail=detail)
+            marked.append(ItemResult(ref=item, outcome=outcome, stage="discover"))
+        else:
+            first[item.name] = item.source_id
+            marked.append(item)
+    return marked
+
+
+def _reuse_captures(
+    services: Services, items: list[ArticleRef | ItemResult], now: datetime
+) -> list[ArticleRef | ItemResult]:
+    """Point URLs that were captured lately, and not changed since by their source's word, at their capture."""
+    fresh_since = now - timedelta(hours=services.settings.fetch.refetch_after_hours)
+    names = [item.name for item in items if isinstance(item, ArticleRef) and item.url]
+    captures = services.ledger.latest_captures(names)
+
+    def reuse(item: ArticleRef | ItemResult) -> ArticleRef | ItemResult:
+        if isinstance(item, ItemResult) or not item.url or item.name not in captures:
+            return item
+        capture = captures[item.name]
+        changed = item.facts.modified_at is not None and item.facts.modified_at > capture.captured_at
+        if capture.captured_at < fresh_since or changed or not services.archive.exists(capture.address.file):
+            return item
+        return replace(item, archived=capture.address)
+
+    return [reuse(item) for item in items]
+
+
+# ----------------------------------------------------------------------------------------------- batch
+
+
+@dataclass(kw_only=True)
+class _Stopwatch:
+    timer: Callable[[], float]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        start = self.timer()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + self.timer() - start
+
+
+def process_batch(
+    services: Services,
+    run_id: str,
+    batch: int,
+    *,
+    sources: Sequence[Source] = (),
+    progress: Callable[[int], None] = lambda _: None,
+) -> Tally:
+    """Bring the open references of a batch to their outcomes; ``progress`` is told how many more have ended.
+
+    Trying a batch again goes on where it stopped. Raises IndexUnavailableError or ArchiveUnavailableError after
+    what is left has been marked as kept.
+    """
+    watch = _Stopwatch(timer=services.timer)
+    results: list[ItemResult] = []
+
+    def end(ended: Sequence[tuple[int, ItemResult]]) -> None:
+        services.ledger.record_outcomes(run_id, ended, now=services.now())
+        results.extend(result for _, result in ended)
+        progress(len(ended))
+
+    try:
+        _archive_pages(services, run_id, batch, sources, watch, end)
+        _index_pages(services, run_id, batch, sources, watch, end)
+    except (IndexUnavailableError, ArchiveUnavailableError) as error:
+        reason = Reason.INDEX_UNAVAILABLE if isinstance(error, IndexUnavailableError) else Reason.ARCHIVE_UNAVAILABLE
+        stage: Stage = "index" if isinstance(error, IndexUnavailableError) else "archive"
+        kept = Outcome(kind=OutcomeKind.FAILED, reason=reason, detail=error.message)
+        left = services.ledger.open_items(run_id, batch)
+        end([(item.position, ItemResult(ref=item.ref, outcome=kept, stage=stage)) for item in left])
+        raise
+    finally:
+        services.ledger.record_stage_seconds(run_id, batch, watch.seconds)
+    return Tally.of(results)
+
+
+End = Callable[[Sequence[tuple[int, ItemResult]]], None]
+
+
+def _archive_pages(
+    services: Services, run_id: str, batch: int, sources: Sequence[Source], watch: _Stopwatch, end: End
+) -> None:
+    """First pass: fetch or load what is not in the archive yet, and archive it."""
+    wanted = [item for item in services.ledger.open_items(run_id, batch) if item.archived is None]
+    if not wanted:
+        return
+    positions = {item.ref.name: item.position for item in wanted}
+    known = services.ledger.latest_captures(list(positions))
+    new_file: ArchiveWriter | None = None
+    found: list[tuple[int, ArchiveAddress]] = []
+    captures: list[Capture] = []
+
+    def note_archived() -> None:
+        services.ledger.record_archived(run_id, found, captures, now=services.now())
+        found.clear()
+        captures.clear()
+
+    pages = iter(
+        load(
+            [item.ref for item in wanted],
+            settings=services.settings.fetch,
+            politeness_dir=services.politeness_dir,
+            clock=services.now,
+            delays={source.id: source.delay_seconds for source in sources if source.delay_seconds is not None},
+            validators=_validators(known.values()),
+        )
+    )
+    try:
+        while True:
+            with watch.measure("fetch"):
+                page = next(pages, None)
+            if page is None:
+                break
+            if isinstance(page, ItemResult):
+                if page.outcome.reason is Reason.NOT_MODIFIED:
+                    # The archive holds it; going on from there heals an index that has lost it.
+                    found.append((positions[page.ref.name], known[page.ref.name].address))
+                else:
+                    end([(positions[page.ref.name], page)])
+                continue
+            with watch.measure("archive"):
+                capture = known.get(page.ref.name)
+                if capture is None or not _same_record(services.archive, capture, page):
+                    if new_file is None:
+                        new_file = services.archive.writer(
+                            now=services.now(), name=f"{batch:04d}-{services.new_name()}"
+                        )
+                    address = new_file.write(page)
+                    capture = Capture(
+                        ref=page.ref,
+                        address=address,
+                        captured_at=page.fetched_at,
+                        etag=page.header("etag"),
+                        last_modified=page.header("last-modified"),
+                    )
+                    captures.append(capture)
+                found.append((positions[page.ref.name], capture.address))
+                # Where a record is safe at once, a killed batch need not fetch it again.
+                if services.archive.durable_writes and len(found) >= 20:
+                    note_archived()
+    finally:
+        if new_file is not None:
+            new_file.close()
+        note_archived()
+
+
+def _validators(captures: Iterable[Capture]) -> dict[str, Validators]:
+    """What captured pages said of their version, by the document id that their address has."""
+    found = {}
+    for capture in captures:
+        if capture.ref.url and (capture.etag or capture.last_modified):
+            with suppress(ValueError):
+                id_ = document_id(canonicalize(capture.ref.url))
+                found[id_] = Validators(etag=capture.etag, last_modified=capture.last_modified)
+    return found
+
+
+def _same_record(archive: Archive, capture: Capture, page: RawPage) -> bool:
+    """Whether a capture already holds these bytes with these stated facts, so that no second copy is needed."""
+    return (
+        capture.address.digest == payload_digest(page.body)
+        and capture.ref == replace(page.ref, archived=None)
+        and archive.exists(capture.address.file)
+    )
+
+
+def _index_pages(
+    services: Services, run_id: str, batch: int, sources: Sequence[Source], watch: _Stopwatch, end: End
+) -> None:
+    """Second pass: from the archive to the index, some pages at a time."""
+    work = [item for item in services.ledger.open_items(run_id, batch) if item.archived is not None]
+    if not work:
+        return
+    with watch.measure("index"):
+        index_client.wait_until_ready(services.elasticsearch, services.settings.ingest.index_wait_seconds)
+        templates.set_up(services.elasticsearch, services.settings.index)
+    languages = {source.id: source.language for source in sources if source.language}
+    pages = services.archive.read([item.archived for item in work if item.archived is not None])
+    for group in _groups(zip(work, pages, strict=True), services.settings.index.bulk_documents):
+        end(_index_group(services, run_id, group, languages, watch))
+
+
+def _groups(
+    pairs: Iterable[tuple[WorkItem, RawPage | ArticleFailed]], most: int
+) -> Iterator[list[tuple[WorkItem, RawPage | ArticleFailed]]]:
+    group: list[tuple[WorkItem, RawPage | ArticleFailed]] = []
+    size = 0
+    for item, page in pairs:
+        group.append((item, page))
+        size += len(page.body) if isinstance(page, RawPage) else 0
+        if len(group) >= most or size >= _BYTES_IN_HAND:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _index_group(
+    services: Services,
+    run_id: str,
+    group: Sequence[tuple[WorkItem, RawPage | ArticleFailed]],
+    languages: Mapping[str, str],
+    watch: _Stopwatch,
+) -> list[tuple[int, ItemResult]]:
+    ended: list[tuple[int, ItemResult]] = []
+
+    def fail(item: WorkItem, error: ArticleError, stage: Stage) -> None:
+        result = ItemResult(ref=item.ref, outcome=Outcome.of(error), stage=stage, archived=item.archived)
+        ended.append((item.position, result))
+
+    articles: list[tuple[WorkItem, Article]] = []
+    with watch.measure("extract"):
+        for item, page in group:
+            if isinstance(page, ArticleFailed):
+                fail(item, page, "archive")
+                continue
+            try:
+                articles.append((item, extract(page, settings=services.settings.extract)))
+            except ArticleError as error:
+                fail(item, error, "extract")
+    enriched: list[tuple[WorkItem, EnrichedArticle]] = []
+    with watch.measure("enrich"):
+        answers = services.enricher.enrich([article for _, article in articles], source_language=languages)
+        for (item, _), answer in zip(articles, answers, strict=True):
+            if isinstance(answer, ArticleError):
+                fail(item, answer, "enrich")
+            else:
+                enriched.append((item, answer))
+    with watch.measure("index"):
+        seen_at = services.now()
+        documents = [to_document(article, seen_at=seen_at, run_id=run_id) for _, article in enriched]
+        written = writer.write(
+            services.elasticsearch,
+            documents,
+            settings=services.settings.index,
+            wait_seconds=services.settings.ingest.index_wait_seconds,
+        )
+    for (item, _), end in zip(enriched, written, strict=True):
+        result = ItemResult(
+            ref=item.ref,
+            outcome=end.outcome,
+            stage="index",
+            document_id=end.document_id,
+            archived=item.archived,
+        )
+        ended.append((item.position, result))
+    return ended
+
+
+# ---------------------------------------------------------------------------------------------- report
+
+
+def finish_run(services: Services, run_id: str) -> dict[str, Any]:
+    """Close a run: whatever has no outcome yet failed as ``batch_incomplete`` and is kept for the next run.
+
+    Returns the report, which is also in the ledger and, where Elasticsearch answers, in ``news-runs``; what
+    failed is in ``news-quarantine``. Raises FatalError for a run that was never planned.
+    """
+    record = services.ledger.run(run_id)
+    if record is None:
+        raise FatalError(f"run {run_id!r} was never planned", hint="See the log of its plan step.")
+    incomplete = Outcome(
+        kind=OutcomeKind.FAILED,
+        reason=Reason.BATCH_INCOMPLETE,
+        detail="its batch did not finish; the next run takes it",
+    )
+    services.ledger.close_open_items(run_id, incomplete, now=services.now())
+    finished_at = services.now()
+    report = _report(services, record, finished_at)
+    services.ledger.finish_run(run_id, report, now=finished_at)
+    _commit_states(services, record, report)
+    try:
+        _publish(services, run_id, report)
+    except RetriableError as error:
+        log.warning("The report of run %s stands in the ledger only: %s", run_id, error)
+    return report
+
+
+def _commit_states(services: Services, record: RunRecord, report: Mapping[str, Any]) -> None:
+    # What a source said counts as read once its articles have been dealt with; where some failed for now, its
+    # listing is read again next time even if it has not changed.
+    if record.request.get("since") or record.request.get("from_archive"):
+        return
+    failed = {source["id"] for source in report["sources"] if source["outcomes"]["failed"]}
+    broken = {problem["source"] for problem in report["problems"]}
+    for source_id in record.request["sources"]:
+        if source_id != BY_HAND and source_id not in broken:
+            services.states.commit(source_id, retry_wanted=source_id in failed)
+
+
+def require_complete(report: Mapping[str, Any]) -> None:
+    """Raise UnbalancedRunError for a report that doesn't balance, FatalError for one with work left over."""
+    if not report["balanced"]:
+        accounted = sum(report["outcomes"].values())
+        raise UnbalancedRunError(
+            f"run {report['run_id']}: {report['discovered']} references discovered, {accounted} with an outcome",
+            hint="Look at them with `news explain`, and report this: it is a fault of the pipeline.",
+        )
+    if report["status"] == "failed":
+        left = report["kept_for_next_run"]
+        problems = "; ".join(problem["message"] for problem in report["problems"])
+        raise FatalError(
+            f"run {report['run_id']}: {left} articles are left over for the next run. {problems}".rstrip(),
+            hint="See the log of the batch tasks; start the DAG again once the cause is gone.",
+        )
+
+
+def _report(services: Services, record: RunRecord, finished_at: datetime) -> dict[str, Any]:
+    tally = services.ledger.tally(record.run_id)
+    kept = sum(tally.reasons.get(f"failed({reason})", 0) for reason in _KEPT_REASONS)
+    nothing_came = bool(record.problems) and tally.discovered == 0
+    if not tally.balances or kept or nothing_came:
+        status = "failed"
+    elif tally.count(OutcomeKind.FAILED) or record.problems:
+        status = "partial"
+    else:
+        status = "succeeded"
+    by_source = services.ledger.tally_by_source(record.run_id)
+    return {
+        "run_id": record.run_id,
+        "kind": record.kind,
+        "status": status,
+        "request": dict(record.request),
+        "started_at": record.started_at.isoformat(),
+        "finished_at": finished_at.isoformat(),
+        "duration_seconds": round((finished_at - record.started_at).total_seconds(), 3),
+        **tally.as_dict(),
+        "balanced": tally.balances,
+        "kept_for_next_run": kept,
+        "sources": [{"id": source_id, **counts.as_dict()} for source_id, counts in sorted(by_source.items())],
+        "problems": [dict(problem) for problem in record.problems],
+        "stage_seconds": {
+            stage: round(value, 3) for stage, value in services.ledger.stage_seconds(record.run_id).items()
+        },
+        "entities": services.settings.entities.model or "off",
+    }
+
+
+_KEPT_REASONS = (Reason.INDEX_UNAVAILABLE, Reason.ARCHIVE_UNAVAILABLE, Reason.BATCH_INCOMPLETE)
+
+
+def _publish(services: Services, run_id: str, report: Mapping[str, Any]) -> None:
+    record, client = services.ledger.run(run_id), services.elasticsearch
+    assert record is not None
+    index_client.wait_until_ready(client, 10)
+    templates.set_up(client, services.settings.index)
+    runs.put(
+        client,
+        runs.RunReport(
+            id=run_id,
+            kind=record.kind,
+            status=report["status"],
+            started_at=record.started_at,
+            finished_at=record.finished_at,
+            tally=services.ledger.tally(run_id),
+            sources=tuple(source["id"] for source in report["sources"]),
+            seconds={**report["stage_seconds"], "total": report["duration_seconds"]},
+            entities_model=services.settings.entities.model or None,
+            error="; ".join(problem["message"] for problem in report["problems"]) or None,
+        ),
+    )
+    failed = [
+        quarantine.Entry(
+            ref=entry.ref,
+            run_id=run_id,
+            stage=entry.stage,
+            reason=Reason(entry.reason),
+            message=entry.detail or "",
+            last_failed_at=entry.ended_at or entry.discovered_at,
+            archived=entry.archived,
+            command=_replay_command(entry),
+        )
+        for entry in services.ledger.results(run_id)
+        if entry.outcome == OutcomeKind.FAILED.value and entry.stage and entry.reason
+    ]
+    quarantine.put(client, failed)
+
+
+def _replay_command(entry: LedgerEntry) -> str:
+    name = shlex.quote(entry.ref.name)
+    return f"news ingest --from-archive --ref {name}" if entry.archived else f"news ingest {name}"
+
+
+def run_now(
+    services: Services,
+    request: RunRequest,
+    sources: Sequence[Source],
+    *,
+    kind: str,
+    references: Iterable[ArticleRef | ItemResult] = (),
+    fetch_again: bool = False,
+    planned: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> dict[str, Any]:
+    """A whole run in this process, without Airflow; returns its report.
+
+    ``planned`` is told how many references there are, ``progress`` how many more have ended. When Elasticsearch
+    or the archive stays away, the rest of the work is kept and the report says so.
+    """
+    run_id = f"{kind.replace(' ', '-')}-{services.now():%Y%m%dT%H%M%SZ}-{services.new_name()}"
+    record = plan_run(services, run_id, request, sources, kind=kind, references=references, fetch_again=fetch_again)
+    planned(record.discovered)
+    progress(services.ledger.tally(run_id).accounted)
+    for batch in range(record.batches):
+        try:
+            process_batch(services, run_id, batch, sources=sources, progress=progress)
+        except RetriableError as error:
+            log.warning("%s", error)
+            break  # the other batches would wait just as long; finish_run keeps them
+    return finish_run(services, run_id)
+
+
+def file_references(paths: Sequence[str], services: Services) -> list[ArticleRef | ItemResult]:
+    """References to what stands at these paths: files, folders (recursively) or URLs, for a run by hand."""
+    found: list[ArticleRef | ItemResult] = []
+    with services.web() as web:
+        for path in paths:
+            location = path if "://" in path else str(Path(path).absolute())
+            by_hand = Source(id=BY_HAND, kind=SourceKind.FOLDER, location=location)
+            if path.lower().startswith(("http://", "https://")):
+                found += refs_of_urls([path], by_hand)
+                continue
+            found += discover(
+                by_hand,
+                window=None,
+                base_dir=Path.cwd(),
+                web=web,
+                now=services.now(),
+                settings=services.settings,
+            )
+    return found
+
+
+def explain(services: Services, what: str) -> dict[str, Any]:
+    """What happened to a URL, path or document id: every run that knew it, and the stored document if there is one."""
+    document = get_document(services.elasticsearch, what)
+    entries = services.ledger.history(name=what, document_id=document["id"] if document else what)
+    if not entries and "://" not in what:
+        entries = services.ledger.history(name=str(Path(what).absolute()))
+        if document is None and (ids := [entry.document_id for entry in entries if entry.document_id]):
+            document = get_document(services.elasticsearch, ids[-1])
+    return {
+        "query": what,
+        "runs": [
+            {
+                "ref": entry.ref.name,
+                "source": entry.ref.source_id,
+                "via": entry.ref.via,
+                "run_id": entry.run_id,
+                "discovered_at": entry.discovered_at.isoformat(),
+                "archive": asdict(entry.archived) if entry.archived else None,
+                "stage": entry.stage,
+                "outcome": entry.outcome,
+                "reason": entry.reason,
+                "detail": entry.detail,
+                "id": entry.document_id,
+                "ended_at": entry.ended_at.isoformat() if entry.ended_at else None,
+                "taken_over_by": entry.taken_over_by,
+            }
+            for entry in entries
+        ],
+        "document": {key: document[key] for key in ("id", "index", "headline", "url")} if document else None,
+    }
