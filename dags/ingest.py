@@ -66,7 +66,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
     ) as dag:
 
         @task(execution_timeout=timedelta(hours=1))
-        def plan() -> dict[str, Any]:
+        def plan() -> list[dict[str, Any]]:
             """Ask the sources what there is; write it down in batches. Fails on a wrong configuration."""
             from pipeline import run
 
@@ -82,15 +82,15 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
                 backfill_interval=interval if dag_run.run_type == "backfill" else None,
             )
             record = run.plan_run(services, f"{dag_id}/{dag_run.run_id}", request, sources, kind="airflow")
-            return {"run_id": record.run_id, "discovered": record.discovered, "batches": list(range(record.batches))}
+            return [{"news_run": record.run_id, "batch": number} for number in range(record.batches)]
 
         @task(task_id="batch", execution_timeout=timedelta(hours=2))
-        def ingest_batch(batch: int, run_id: str) -> dict[str, Any]:
+        def ingest_batch(batch: int, news_run: str) -> dict[str, Any]:
             """Bring the articles of one batch to their outcomes. Tried again, it goes on where it stopped."""
             from pipeline import run
 
             services = run.open_services()
-            return run.process_batch(services, run_id, batch, sources=load_sources(services.settings)).as_dict()
+            return run.process_batch(services, news_run, batch, sources=load_sources(services.settings)).as_dict()
 
         @task(trigger_rule="all_done", retries=0, outlets=[ARTICLES])
         def report() -> dict[str, Any]:
@@ -103,8 +103,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
             run.require_complete(result)
             return result
 
-        planned: Any = plan()
-        ingest_batch.partial(run_id=planned["run_id"]).expand(batch=planned["batches"]) >> report()
+        ingest_batch.expand_kwargs(plan()) >> report()
     return dag
 
 

@@ -42,7 +42,7 @@ app.add_typer(es_app, name="es")
 app.add_typer(sources_app, name="sources")
 
 out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 Since = Annotated[str | None, typer.Option("--since", "--from", help="ISO date or time, e.g. 2026-11-20 (UTC).")]
@@ -239,6 +239,7 @@ def search(
             until=window.until if window else None,
             sort=sort.value,
             limit=limit,
+            prefix=services.prefix,
         ),
     )
     if as_json:
@@ -288,12 +289,12 @@ def show(
     from pipeline.search import get_document
 
     services = run.open_services(say=_say)
-    document = get_document(services.elasticsearch, article)
+    document = get_document(services.elasticsearch, article, prefix=services.prefix)
     if document is None:
         err.print(f"No article {article!r} in the index. [b]news explain[/b] tells what happened to it.")
         raise typer.Exit(1)
     if as_json:
-        _print_json(document)
+        _print_json({"id": document.pop("_id"), "index": document.pop("_index"), **document})
         return
     out.print(f"[bold]{escape(document['headline'])}[/]")
     for key, value in document.items():

@@ -101,7 +101,11 @@ def _elasticsearch(settings: Settings) -> Iterator[Check]:
             yield _bad("elasticsearch", f"version {version}; 9.0 or later is needed")
             return
         yield _ok("elasticsearch", f"version {version} answers")
-        behind = sorted(name for name, state in templates.state(client, settings.index).items() if state != "current")
+        behind = sorted(
+            name
+            for name, state in templates.state(client, settings.index, settings.index.prefix).items()
+            if state != "current"
+        )
         if behind:
             yield _note("templates", f"{', '.join(behind)} not current; the next run puts that in order")
         else:

@@ -117,6 +117,11 @@ class Services:
         return load_enricher(self.settings.language, self.settings.entities)
 
     @property
+    def prefix(self) -> str:
+        """What the names of all indices and aliases of this installation begin with."""
+        return self.settings.index.prefix
+
+    @property
     def politeness_dir(self) -> Path:
         """Where all processes of this machine keep their turns at hosts."""
         return self.settings.home / "politeness"
@@ -418,7 +423,7 @@ def _index_pages(
         return
     with watch.measure("index"):
         index_client.wait_until_ready(services.elasticsearch, services.settings.ingest.index_wait_seconds)
-        templates.set_up(services.elasticsearch, services.settings.index)
+        templates.set_up(services.elasticsearch, services.settings.index, services.prefix)
     languages = {source.id: source.language for source in sources if source.language}
     pages = services.archive.read([item.archived for item in work if item.archived is not None])
     for group in _groups(zip(work, pages, strict=True), services.settings.index.bulk_documents):
@@ -478,6 +483,7 @@ def _index_group(
             services.elasticsearch,
             documents,
             settings=services.settings.index,
+            prefix=services.prefix,
             wait_seconds=services.settings.ingest.index_wait_seconds,
         )
     for (item, _), end in zip(enriched, written, strict=True):
@@ -588,7 +594,7 @@ def _publish(services: Services, run_id: str, report: Mapping[str, Any]) -> None
     record, client = services.ledger.run(run_id), services.elasticsearch
     assert record is not None
     index_client.wait_until_ready(client, 10)
-    templates.set_up(client, services.settings.index)
+    templates.set_up(client, services.settings.index, services.prefix)
     runs.put(
         client,
         runs.RunReport(
@@ -603,6 +609,7 @@ def _publish(services: Services, run_id: str, report: Mapping[str, Any]) -> None
             entities_model=services.settings.entities.model or None,
             error="; ".join(problem["message"] for problem in report["problems"]) or None,
         ),
+        prefix=services.prefix,
     )
     failed = [
         quarantine.Entry(
@@ -618,7 +625,7 @@ def _publish(services: Services, run_id: str, report: Mapping[str, Any]) -> None
         for entry in services.ledger.results(run_id)
         if entry.outcome == OutcomeKind.FAILED.value and entry.stage and entry.reason
     ]
-    quarantine.put(client, failed)
+    quarantine.put(client, failed, prefix=services.prefix)
 
 
 def _replay_command(entry: LedgerEntry) -> str:
@@ -678,12 +685,12 @@ def file_references(paths: Sequence[str], services: Services) -> list[ArticleRef
 
 def explain(services: Services, what: str) -> dict[str, Any]:
     """What happened to a URL, path or document id: every run that knew it, and the stored document if there is one."""
-    document = get_document(services.elasticsearch, what)
-    entries = services.ledger.history(name=what, document_id=document["id"] if document else what)
+    document = get_document(services.elasticsearch, what, prefix=services.prefix)
+    entries = services.ledger.history(name=what, document_id=document["_id"] if document else what)
     if not entries and "://" not in what:
         entries = services.ledger.history(name=str(Path(what).absolute()))
         if document is None and (ids := [entry.document_id for entry in entries if entry.document_id]):
-            document = get_document(services.elasticsearch, ids[-1])
+            document = get_document(services.elasticsearch, ids[-1], prefix=services.prefix)
     return {
         "query": what,
         "runs": [
@@ -704,5 +711,14 @@ def explain(services: Services, what: str) -> dict[str, Any]:
             }
             for entry in entries
         ],
-        "document": {key: document[key] for key in ("id", "index", "headline", "url")} if document else None,
+        "document": _brief(document) if document else None,
+    }
+
+
+def _brief(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": document["_id"],
+        "index": document["_index"],
+        "headline": document["headline"],
+        "url": document.get("url"),
     }

@@ -64,6 +64,9 @@ class FetchSettings(_Section):
     refetch_after_hours: float = Field(24, ge=0, description="a URL fetched since is taken from the archive instead")
     allow_loopback: bool = Field(False, description="fetch from 127.0.0.0/8 and ::1 (tests and demonstrations)")
     delay_seconds: float = Field(5, ge=0, description="between two requests to one registered domain")
+    ccnews_url: str = Field(
+        "https://data.commoncrawl.org", pattern=r"^https?://", description="where Common Crawl's CC-NEWS lies"
+    )
     max_hosts: int = Field(64, ge=1, le=1000, description="hosts worked on at a time")
     attempts: int = Field(3, ge=1, le=10, description="tries for what may pass: no connection, timeouts, 429 and 5xx")
     max_wait_seconds: float = Field(
@@ -102,6 +105,7 @@ class EntitySettings(_Section):
 class IndexSettings(_Section):
     """Shape of the indices."""
 
+    prefix: str = Field("news", pattern=r"^[a-z][a-z0-9]{0,30}$", description="of all index and alias names")
     shards: int = Field(1, ge=1, le=64)
     replicas: int = Field(0, ge=0, le=5)
     bulk_documents: int = Field(100, ge=1, le=5000, description="documents a bulk request holds at most")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from rich.console import Console
 from rich.markup import escape
@@ -138,4 +139,4 @@ def _print_example(services: Services, request: SearchRequest, out: Console) -> 
 
     language = f" --language {request.language}" if request.language else ""
     out.print(f"\n[bold cyan]news search {escape(repr(request.query))}{language}[/]")
-    print_results(search(services.elasticsearch, request), out)
+    print_results(search(services.elasticsearch, replace(request, prefix=services.prefix)), out)

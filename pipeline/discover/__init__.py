@@ -28,36 +28,25 @@ def discover(
     """Everything that ``source`` names: a reference for what to fetch, a result with a reason for what not.
 
     ``window`` limits it to a span of time, as far as the source knows times. Relative locations start from
-    ``base_dir``. With ``states``, listings are asked whether they changed since they were last read, and yield
-    nothing if not; the new state is staged there, and counts once ``states.commit`` is called for the source.
+    ``base_dir``. With ``states``, only what is new or said to be changed since the last run is yielded; the
+    new state is staged there when the iterator ends, and counts once ``states.commit`` is called for the source.
 
     Raises SourceUnavailableError when the source itself can't be read, ConfigurationError when its entry can't
     be meant.
     """
-    found = _discover(source, window=window, base_dir=base_dir, web=web, now=now, settings=settings, states=states)
-    return islice(found, source.max_items) if source.max_items is not None else found
-
-
-def _discover(
-    source: Source,
-    *,
-    window: Window | None,
-    base_dir: Path,
-    web: Web,
-    now: datetime,
-    settings: Settings,
-    states: StateStore | None,
-) -> Iterator[ArticleRef | ItemResult]:
     # Imported where used: a folder run needs neither the feed parser nor the WARC reader.
     match source.kind:
         case SourceKind.FOLDER:
             from pipeline.discover.folder import discover_folder
 
-            return discover_folder(source, window=window, base_dir=base_dir, max_bytes=settings.fetch.max_bytes)
+            return islice(
+                discover_folder(source, window=window, base_dir=base_dir, max_bytes=settings.fetch.max_bytes),
+                source.max_items,
+            )
         case SourceKind.URLS:
             from pipeline.discover.url_list import discover_urls
 
-            return discover_urls(source, base_dir=base_dir, web=web)
+            return islice(discover_urls(source, base_dir=base_dir, web=web), source.max_items)
         case SourceKind.FEED:
             from pipeline.discover.feed import discover_feed
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -24,7 +25,7 @@ from pipeline.discover.storage import is_web, open_plain, resolve
 from pipeline.discover.web import Web
 from pipeline.errors import ArticleError, ArticleRejected, Reason, SourceUnavailableError
 from pipeline.models import ArticleRef, Source, StatedFacts, Window
-from pipeline.urls import canonicalize, document_id, without_credentials
+from pipeline.urls import without_credentials
 
 ACCEPT = (
     "application/rss+xml, application/atom+xml, application/feed+json, application/rdf+xml;q=0.9, "
@@ -83,7 +84,7 @@ def discover_feed(
                 same = after_success(
                     state,
                     now=now,
-                    named=(),
+                    named={},
                     etag=state.etag,
                     last_modified=state.last_modified,
                     body_hash=state.body_hash,
@@ -102,12 +103,12 @@ def discover_feed(
         raise SourceUnavailableError(
             f"source {source.id}: the feed {shown} can't be read: {error}.", reason=error.reason
         ) from None
-    body_hash = hashlib.sha256(body).hexdigest()
+    body_hash: str | None = hashlib.sha256(body).hexdigest()
     if state is not None and states is not None and state.body_hash == body_hash:
         # Some servers change the ETag with every answer and some never: the bytes decide.
         states.stage(
             source.id,
-            after_success(state, now=now, named=(), etag=etag, last_modified=last_modified, body_hash=body_hash),
+            after_success(state, now=now, named={}, etag=etag, last_modified=last_modified, body_hash=body_hash),
         )
         return
     try:
@@ -118,34 +119,37 @@ def discover_feed(
             reason=Reason.UNREADABLE,
             hint="'news sources add' finds the feeds of a site.",
         ) from None
-    found = list(refs_of_items(items, source, feed_url=shown, window=window))
-    if states is not None and window is None:
-        before = states.read(source.id)
-        named = [document_id(canonicalize(ref.url)) for ref in found if isinstance(ref, ArticleRef) and ref.url]
+    links = Links(source, dict(state.seen) if state is not None else None)
+    items_left = refs_of_items(items, links, feed_url=shown, window=window, source_id=source.id)
+    yield from islice(items_left, source.max_items)
+    if state is not None and states is not None:
+        if next(items_left, None) is not None:
+            etag = last_modified = body_hash = None  # what max_items cut off is for the next run
         states.stage(
             source.id,
-            after_success(before, now=now, named=named, etag=etag, last_modified=last_modified, body_hash=body_hash),
+            after_success(
+                state, now=now, named=links.named, etag=etag, last_modified=last_modified, body_hash=body_hash
+            ),
         )
-    yield from found
 
 
 def refs_of_items(
-    items: Iterable[FeedItem], source: Source, *, feed_url: str, window: Window | None
+    items: Iterable[FeedItem], links: Links, *, feed_url: str, window: Window | None, source_id: str
 ) -> Iterator[Found]:
     """References for feed items; items without any link but with their full text become texts to load as they are."""
-    links = Links(source)
     via = f"feed:{feed_url}"
     for number, item in enumerate(items, start=1):
         when = item.facts.published_at or item.facts.modified_at
         if window is not None and when is not None and not window.since <= when < window.until:
             continue
         if item.link:
-            yield links.judge(item.link, via=via, facts=item.facts)
+            if (found := links.judge(item.link, via=via, facts=item.facts)) is not None:
+                yield found
         elif item.full_text:
             name = f"{via}#{item.guid or number}"
-            yield ArticleRef(source_id=source.id, path=name, via=via, facts=item.facts)
+            yield ArticleRef(source_id=source_id, path=name, via=via, facts=item.facts)
         else:
-            ref = ArticleRef(source_id=source.id, path=f"{via}#{item.guid or number}", via=via, facts=item.facts)
+            ref = ArticleRef(source_id=source_id, path=f"{via}#{item.guid or number}", via=via, facts=item.facts)
             yield rejected(ref, Reason.SOURCE_ITEM_BROKEN, f"item {number} has neither a link nor the article's text")
 
 

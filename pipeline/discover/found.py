@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 
 from pipeline.errors import Reason
 from pipeline.models import ArticleRef, ItemResult, Outcome, OutcomeKind, Source, StatedFacts
@@ -53,14 +54,22 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 class Links:
-    """Judges one link after the other of one listing and remembers them, so that each page is named once."""
+    """Judges one link after the other of one listing and remembers them, so that each page is named once.
 
-    def __init__(self, source: Source) -> None:
+    ``known`` maps the ids of what earlier runs dealt with to the fingerprint of what the listing said of it then.
+    ``named`` does the same for this run.
+    """
+
+    def __init__(self, source: Source, known: Mapping[str, str] | None = None) -> None:
         self._source = source
-        self._seen: set[str] = set()
+        self._known = known or {}
+        self.named: dict[str, str] = {}
 
-    def judge(self, url: str, *, via: str, facts: StatedFacts | None = None) -> Found:
-        """A reference for ``url``, or a result with the reason why it will not be fetched."""
+    def judge(self, url: str, *, via: str, facts: StatedFacts | None = None) -> Found | None:
+        """A reference for ``url``, or a result with the reason why it will not be fetched.
+
+        None where an earlier run dealt with it and the listing says nothing new of it.
+        """
         ref = ArticleRef(
             source_id=self._source.id, url=without_credentials(url).strip(), via=via, facts=facts or StatedFacts()
         )
@@ -70,15 +79,23 @@ class Links:
             scheme = url.strip().partition(":")[0].lower() if ":" in url else ""
             other_scheme = scheme.isalnum() and scheme not in ("http", "https")
             return rejected(ref, Reason.SCHEME_NOT_ALLOWED if other_scheme else Reason.BAD_URL, str(error))
-        if id_ in self._seen:
+        if id_ in self.named:
             outcome = Outcome(kind=OutcomeKind.DUPLICATE, detail="named more than once in this listing")
             return ItemResult(ref=ref, outcome=outcome, stage="discover", document_id=id_)
-        self._seen.add(id_)
-        reason = looks_like_article(url)
-        if reason is not None:
-            return rejected(ref, reason)
+        mark = fingerprint(ref.facts)
+        if self._known.get(id_) == mark:
+            self.named[id_] = mark
+            return None
         if not wanted(self._source, ref.url or ""):
             return rejected(ref, Reason.EXCLUDED, "by the source's include and exclude patterns")
         if not on_domains(self._source.domains, url):
             return rejected(ref, Reason.EXCLUDED, f"{registered_domain(url)} is not among the source's domains")
-        return ref
+        self.named[id_] = mark
+        reason = looks_like_article(url)
+        return ref if reason is None else rejected(ref, reason)
+
+
+def fingerprint(facts: StatedFacts) -> str:
+    """A short mark of what a listing says of a page; another one means that the page is worth another look."""
+    said = repr((facts.title, facts.description, facts.published_at, facts.modified_at, facts.content_html))
+    return hashlib.blake2b(said.encode("utf-8", "replace"), digest_size=5).hexdigest()

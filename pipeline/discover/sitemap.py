@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -19,7 +20,7 @@ from pipeline.discover.storage import GunzippedStream, is_web, open_plain, resol
 from pipeline.discover.web import Web
 from pipeline.errors import ArticleError, ArticleRejected, Reason, SourceUnavailableError
 from pipeline.models import ArticleRef, ItemResult, Outcome, Source, StatedFacts, Window
-from pipeline.urls import canonicalize, document_id, host_of, registered_domain, without_credentials
+from pipeline.urls import host_of, registered_domain, without_credentials
 
 MAX_DEPTH = 3
 MAX_SITEMAPS = 1000
@@ -39,7 +40,7 @@ class SitemapEntry:
 
     loc: str
     lastmod: datetime | None = None
-    facts: StatedFacts = StatedFacts()
+    facts: StatedFacts = field(default_factory=StatedFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +76,19 @@ def discover_sitemap(
     """References to the pages that a sitemap and all below it name.
 
     With a window, files and entries dated before it are left out (entries without a date stay). Without one and with
-    ``states``, files that did not change are not read again, and pages named before only if their date is newer.
+    ``states``, files that did not change are not read again, and pages named before only if it says something new of them.
 
     A file below the first that can't be read becomes a failed result. Raises SourceUnavailableError for the first.
     """
     state = states.read(source.id) if states is not None and window is None else None
     reader = _Reader(source, window=window, base_dir=base_dir, web=web, now=now, state=state)
-    yield from reader.run()
+    found = reader.run()
+    yield from islice(found, source.max_items)
     if states is not None and state is not None:
-        states.stage(source.id, after_success(state, now=now, named=reader.named, positions=reader.positions()))
+        # What max_items cut off is for the next run: then all files count as unread.
+        whole = source.max_items is None or next(found, None) is None
+        positions = reader.positions() if whole else state.positions
+        states.stage(source.id, after_success(state, now=now, named=reader.links.named, positions=positions))
 
 
 class _Reader:
@@ -99,12 +104,9 @@ class _Reader:
     ) -> None:
         self._source, self._window, self._base_dir, self._web, self._now = source, window, base_dir, web, now
         self._files = {name: _File.parse(text) for name, text in state.positions} if state is not None else {}
-        self._known = frozenset(state.seen) if state is not None else frozenset()
-        self._since = datetime.fromisoformat(state.last_success) if state is not None and state.last_success else None
-        self._links = Links(source)
+        self.links = Links(source, dict(state.seen) if state is not None else None)
         self._read: set[str] = set()
         self._present: set[str] = set()
-        self.named: list[str] = []
 
     def positions(self) -> list[tuple[str, str]]:
         """What to remember of each file; files no longer named are forgotten."""
@@ -199,28 +201,15 @@ class _Reader:
             date = _date_of(entry)
             if self._window is not None and date is not None and not self._window.since <= date < self._window.until:
                 continue
-            try:
-                id_ = document_id(canonicalize(entry.loc))
-            except ValueError:
-                id_ = ""
-            if id_ and id_ in self._known and not self._changed_since(entry):
-                self.named.append(id_)
+            if not self._belongs(entry.loc, location):
+                ref = ArticleRef(source_id=self._source.id, url=without_credentials(entry.loc), via=via)
+                domain = registered_domain(entry.loc)
+                yield rejected(
+                    ref, Reason.EXCLUDED, f"not on the sitemap's domain; domains = ['{domain}'] would allow it"
+                )
                 continue
-            found = self._links.judge(entry.loc, via=via, facts=entry.facts)
-            if isinstance(found, ArticleRef):
-                if not self._belongs(entry.loc, location):
-                    yield rejected(
-                        found,
-                        Reason.EXCLUDED,
-                        f'on another domain than the sitemap; allowed with domains = ["{registered_domain(entry.loc)}"]',
-                    )
-                    continue
-                self.named.append(id_)
-            yield found
-
-    def _changed_since(self, entry: SitemapEntry) -> bool:
-        # Dates are often days: what changed on the day of the last reading may have changed after it.
-        return self._since is not None and entry.lastmod is not None and entry.lastmod > self._since - timedelta(days=1)
+            if (found := self.links.judge(entry.loc, via=via, facts=entry.facts)) is not None:
+                yield found
 
     def _belongs(self, url: str, sitemap: str) -> bool:
         if self._source.domains:
@@ -228,7 +217,7 @@ class _Reader:
         if not is_web(sitemap):
             return True
         own = _site(url)
-        return own is not None and own in (_site(sitemap), _site(self._source.location))
+        return own is None or own in (_site(sitemap), _site(self._source.location))
 
     def _get(self, location: str) -> bytes:
         if is_web(location):

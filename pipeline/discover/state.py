@@ -6,13 +6,18 @@ been dealt with: a run that dies in between leaves the old state, and the next r
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from pipeline.errors import Reason
+from pipeline.models import ItemResult, OutcomeKind
+from pipeline.urls import canonicalize, document_id
 
 MIN_INTERVAL = timedelta(minutes=5)
 MAX_INTERVAL = timedelta(days=1)
@@ -25,13 +30,13 @@ class SourceState:
     """One source as it was when last asked.
 
     ``etag``, ``last_modified`` and ``body_hash`` belong to ``validated_url`` (the listing); ``seen`` are the ids of
-    what it named lately. ``positions`` maps files (WARC, sitemaps) to how far they are done. Times are ISO 8601 UTC.
+    what it named lately, with a fingerprint of what it said of each. ``positions`` maps files (WARC, sitemaps) to how far they are done. Times are ISO 8601 UTC.
     """
 
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
-    seen: tuple[str, ...] = ()
+    seen: tuple[tuple[str, str], ...] = ()
     positions: tuple[tuple[str, str], ...] = ()
     interval_seconds: float = 3600
     next_poll: str | None = None
@@ -72,19 +77,21 @@ class StateStore:
         """Keep what a discovery learned, without it counting yet."""
         self._write(self._path(source_id, staged=True), state)
 
-    def commit(self, source_id: str, *, retry_wanted: bool = False) -> SourceState:
-        """Make the staged state count. Nothing happens where nothing is staged.
+    def commit(self, source_id: str, *, retry: Collection[str] = ()) -> SourceState:
+        """Make the staged state count, once the run has dealt with what the source named.
 
-        With ``retry_wanted`` (something the source named could not be fetched this time, but may be next time) the
-        listing will be read again even if it does not change, and positions in files stay where they were.
+        ``retry`` are the document ids that could not be fetched this time but may be next time (``ids_to_retry``): they
+        count as never seen, and the listing is read again even if it does not change. Nothing happens where nothing is
+        staged.
         """
         staged_path = self._path(source_id, staged=True)
         if not staged_path.exists():
             return self.read(source_id)
         state = self._load(staged_path)
-        if retry_wanted:
-            before = self.read(source_id)
-            state = replace(state, etag=None, last_modified=None, body_hash=None, positions=before.positions)
+        if retry:
+            seen = tuple((id_, mark) for id_, mark in state.seen if id_ not in retry)
+            positions = self.read(source_id).positions
+            state = replace(state, etag=None, last_modified=None, body_hash=None, positions=positions, seen=seen)
         self._write(self._path(source_id), state)
         staged_path.unlink(missing_ok=True)
         return state
@@ -105,6 +112,11 @@ class StateStore:
         self._path(source_id, staged=True).unlink(missing_ok=True)
         return state
 
+    def forget(self, source_id: str) -> None:
+        """Start anew with a source: everything it names counts as new again."""
+        self._path(source_id).unlink(missing_ok=True)
+        self._path(source_id, staged=True).unlink(missing_ok=True)
+
     def health(self, source_id: str) -> SourceHealth:
         """The health of a source from its committed state."""
         return health_of(source_id, self.read(source_id))
@@ -116,7 +128,7 @@ class StateStore:
         try:
             raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             known = {key: value for key, value in raw.items() if key in SourceState.__dataclass_fields__}
-            known["seen"] = tuple(known.get("seen", ()))
+            known["seen"] = tuple((str(k), str(v)) for k, v in known.get("seen", ()))
             known["positions"] = tuple((str(k), str(v)) for k, v in known.get("positions", ()))
             known["per_day"] = tuple((str(k), int(v)) for k, v in known.get("per_day", ()))
             return SourceState(**known)
@@ -131,6 +143,32 @@ class StateStore:
         temporary.replace(path)
 
 
+_MAY_PASS = frozenset(
+    {
+        Reason.DNS,
+        Reason.CONNECTION,
+        Reason.TIMEOUT,
+        Reason.HTTP_429,
+        Reason.HTTP_5XX,
+        Reason.HOST_RESTING,
+        Reason.ROBOTS_UNREACHABLE,
+        Reason.ARCHIVE_UNAVAILABLE,
+        Reason.INDEX_UNAVAILABLE,
+        Reason.BATCH_INCOMPLETE,
+    }
+)
+
+
+def ids_to_retry(results: Iterable[ItemResult]) -> frozenset[str]:
+    """The document ids of those results that may end better in the next run."""
+    ids = set()
+    for result in results:
+        if result.outcome.kind is OutcomeKind.FAILED and result.outcome.reason in _MAY_PASS and result.ref.url:
+            with contextlib.suppress(ValueError):
+                ids.add(document_id(canonicalize(result.ref.url)))
+    return frozenset(ids)
+
+
 def due(state: SourceState, now: datetime) -> bool:
     """Whether a source should be asked again by now."""
     return state.next_poll is None or datetime.fromisoformat(state.next_poll) <= now
@@ -140,24 +178,23 @@ def after_success(
     before: SourceState,
     *,
     now: datetime,
-    named: Iterable[str],
+    named: Mapping[str, str],
     etag: str | None = None,
     last_modified: str | None = None,
     body_hash: str | None = None,
     positions: Iterable[tuple[str, str]] | None = None,
 ) -> SourceState:
-    """The state after a source was read and named the articles with the ids ``named`` (empty when unchanged).
+    """The state after a source was read and named the articles ``named`` (id to fingerprint; empty when unchanged).
 
     Adaptive polling: nothing new makes the interval half as long again, a listing that is all new (and may have
     overflowed since) halves it, else it stays; between five minutes and a day.
     """
-    ids = list(dict.fromkeys(named))
-    known = set(before.seen)
-    new = [id_ for id_ in ids if id_ not in known]
+    known = dict(before.seen)
+    new = [id_ for id_ in named if id_ not in known]
     interval = timedelta(seconds=before.interval_seconds)
     if not new:
         interval *= 1.5
-    elif before.seen and len(new) >= 5 and len(new) >= 0.8 * len(ids):
+    elif before.seen and len(new) >= 5 and len(new) >= 0.8 * len(named):
         interval /= 2
     interval = min(MAX_INTERVAL, max(MIN_INTERVAL, interval))
     counts = dict(before.per_day)
@@ -169,7 +206,7 @@ def after_success(
         etag=etag,
         last_modified=last_modified,
         body_hash=body_hash,
-        seen=tuple([*ids, *(id_ for id_ in before.seen if id_ not in set(ids))][:_SEEN_LIMIT]),
+        seen=tuple({**named, **{id_: mark for id_, mark in before.seen if id_ not in named}}.items())[:_SEEN_LIMIT],
         positions=before.positions if positions is None else tuple(positions),
         interval_seconds=interval.total_seconds(),
         next_poll=(now + interval).isoformat(),

@@ -31,14 +31,16 @@ def discover_urls(source: Source, *, base_dir: Path, web: Web) -> Iterator[Found
             ref = ArticleRef(source_id=source.id, url=text[:100], via=via)
             yield failed(ref, Reason.BAD_URL, f"line {number} is longer than {_LONGEST} characters")
             continue
-        yield links.judge(text.split()[0], via=via)
+        if (found := links.judge(text.split()[0], via=via)) is not None:
+            yield found
 
 
 def refs_of_urls(urls: Iterator[str] | list[str], source: Source) -> Iterator[Found]:
     """References for URLs given directly, judged like those of a list."""
     links = Links(source)
     for url in urls:
-        yield links.judge(url, via="urls")
+        if (found := links.judge(url, via="urls")) is not None:
+            yield found
 
 
 def _lines(source: Source, base_dir: Path, web: Web) -> Iterator[tuple[int, str]]:

@@ -15,7 +15,8 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, TypeVar, cast
@@ -54,8 +55,28 @@ _LARGE_AT_A_TIME = 4
 
 _MAX_HEADERS = 200
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LONGEST_RETRY_AFTER = 30.0
 _ROBOTS_REDIRECTS = 5
+
+
+class Room:
+    """The right of one body to grow beyond what every body may have. Waited for, and to be freed."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self.taken = False
+
+    async def take(self) -> None:
+        """Wait for a place."""
+        await self._places.acquire()
+        self.taken = True
+
+    def free(self) -> None:
+        """Give the place back, if there was one."""
+        if self.taken:
+            self._places.release()
+            self.taken = False
 
 
 class _MayPassError(Exception):
@@ -95,13 +116,7 @@ class PoliteWeb:
         self._clock = clock
         self._observe = observe
         self._politeness_dir = politeness_dir
-        self._make_transport = lambda: GuardedTransport(
-            resolve=resolve,
-            connector=connector,
-            allow_loopback=settings.allow_loopback,
-            ssl_context=ssl_context,
-            max_connections=settings.max_hosts + 8,
-        )
+        self._resolve, self._connector, self._ssl_context = resolve, connector, ssl_context
         agent = settings.user_agent
         self._agent = f"{agent} (+{settings.contact})" if settings.contact else agent
         self._token = agent.partition("/")[0].strip()
@@ -135,8 +150,18 @@ class PoliteWeb:
             self._portal.call(self._start)
         return self._portal
 
+    def room(self) -> Room:
+        """Room for a large body; see ``fetch``."""
+        return Room(self._large)
+
     async def _start(self) -> None:
-        self._transport = self._make_transport()
+        self._transport = GuardedTransport(
+            resolve=self._resolve,
+            connector=self._connector,
+            allow_loopback=self.settings.allow_loopback,
+            ssl_context=self._ssl_context,
+            max_connections=self.settings.max_hosts + 8,
+        )
         self._large = asyncio.Semaphore(_LARGE_AT_A_TIME)
         self._politeness = Politeness(
             self._politeness_dir / "turns", clock=self._clock, max_wait_seconds=self.settings.max_wait_seconds
@@ -216,12 +241,15 @@ class PoliteWeb:
         max_bytes: int | None = None,
         delay_seconds: float | None = None,
         check: Callable[[WebAnswer], None] | None = None,
+        room: Room | None = None,
     ) -> WebAnswer:
         """GET ``url``: ``get`` for those who are on the event loop already.
 
         ``check`` looks at the answer before its body is read (the body is empty then) and may raise ArticleError.
+        ``room`` is where a large body may grow; who gives one frees it when the body is out of memory.
         """
         started = self._clock()
+        own_room = room or Room(self._large)
         try:
             answer = await self._follow(
                 url, accept=accept, headers=headers or {}, max_bytes=max_bytes, delay_seconds=delay_seconds, check=check
@@ -263,6 +291,7 @@ class PoliteWeb:
         max_bytes: int | None,
         delay_seconds: float | None,
         check: Callable[[WebAnswer], None] | None,
+        room: Room,
     ) -> WebAnswer:
         first = target = self._admit(url)
         seen = {target}
@@ -276,7 +305,7 @@ class PoliteWeb:
                 target, headers=sent, max_bytes=max_bytes, delay_seconds=delay, check=check
             )
             location = answer.header("location")
-            if status in (301, 302, 303, 307, 308) and location:
+            if status in _REDIRECTS and location:
                 target = self._next_hop(target, location)
                 if target in seen:
                     raise ArticleFailed(Reason.TOO_MANY_REDIRECTS, f"redirects in a circle back to {target}")
@@ -351,11 +380,12 @@ class PoliteWeb:
                 max_bytes=None,
                 delay_seconds=self._delay(delay_seconds),
                 check=None,
+                room=Room(self._large),
                 keep_start=MAX_BYTES,
             )
             self._event("robots", target, outcome="success", more={"http.response.status_code": status})
             location = answer.header("location")
-            if not (status in (301, 302, 303, 307, 308) and location):
+            if not (status in _REDIRECTS and location):
                 return status, answer.body
             target = self._next_hop(target, location)
         return 404, b""  # RFC 9309 2.3.1.2: after five hops it may be taken as not there
@@ -368,6 +398,7 @@ class PoliteWeb:
         max_bytes: int | None,
         delay_seconds: float,
         check: Callable[[WebAnswer], None] | None,
+        room: Room,
         keep_start: int | None = None,
     ) -> tuple[int, WebAnswer]:
         """One request with retries. Returns any status but those that may pass; those end in their reason."""
@@ -376,7 +407,7 @@ class PoliteWeb:
         )
         try:
             return await retrying.on(_worth_retrying)(
-                self._exchange, target, headers, max_bytes, delay_seconds, check, keep_start
+                self._exchange, target, headers, max_bytes, delay_seconds, check, keep_start, room
             )
         except _MayPassError as error:
             if keep_start is not None and error.error.reason in (Reason.HTTP_429, Reason.HTTP_5XX):
@@ -391,23 +422,28 @@ class PoliteWeb:
         delay_seconds: float,
         check: Callable[[WebAnswer], None] | None,
         keep_start: int | None,
+        room: Room,
     ) -> tuple[int, WebAnswer]:
         limit = self.settings.max_bytes if max_bytes is None else max_bytes
-        async with self._request(target, headers, delay_seconds) as (turn, response, release):
-            head = _head_of(target, response)
-            status = response.status_code
-            if status in _PASSING_STATUS:
-                self._give_up_for_now(turn, status, response, target)
-            turn.answered()
-            if not 200 <= status < 300:
-                return status, head  # nobody reads the bodies of errors and redirects
-            if check is not None:
-                check(head)
-            declared = response.headers.get("content-length", "")
-            if keep_start is None and declared.isdigit() and int(declared) > limit:
-                raise ArticleRejected(Reason.TOO_LARGE, f"{int(declared):,} bytes; the limit is {limit:,}")
-            body = await self._read(response, limit, keep_start, release)
-            return status, _with_body(head, body)
+        async with self._turn(target, delay_seconds) as turn:
+            with self._named_errors(turn, target):
+                async with (
+                    asyncio.timeout(self.settings.total_timeout_seconds) as deadline,
+                    self._response(target, headers) as response,
+                ):
+                    head = _head_of(target, response)
+                    status = response.status_code
+                    if status in _PASSING_STATUS:
+                        self._give_up_for_now(turn, status, response, target)
+                    turn.answered()
+                    if not 200 <= status < 300:
+                        return status, head  # nobody reads the bodies of errors and redirects
+                    if check is not None:
+                        check(head)
+                    declared = response.headers.get("content-length", "")
+                    if keep_start is None and declared.isdigit() and int(declared[:15]) > limit:
+                        raise ArticleRejected(Reason.TOO_LARGE, f"{int(declared[:15]):,} bytes; the limit is {limit:,}")
+                    return status, replace(head, body=await self._read(response, limit, keep_start, room, deadline))
 
     def _give_up_for_now(self, turn: Turn, status: int, response: httpx2.Response, target: str) -> None:
         wait: float | None = None
@@ -421,80 +457,56 @@ class PoliteWeb:
         # No less than the usual backoff: a pause of nothing would be no pause.
         raise _MayPassError(error, wait if wait else None)
 
-    @asynccontextmanager
-    async def _request(
-        self, target: str, headers: Mapping[str, str], delay_seconds: float, *, total_timeout: bool = True
-    ) -> AsyncIterator[tuple[Turn, httpx2.Response, Callable[[], Awaitable[None]]]]:
-        """The response to one GET within its turn, body unread. Maps all that can go wrong underneath to reasons."""
+    def _build_request(self, target: str, headers: Mapping[str, str]) -> httpx2.Request:
         settings = self.settings
+        timeouts = {
+            "connect": settings.connect_timeout_seconds,
+            "read": settings.timeout_seconds,
+            "write": settings.timeout_seconds,
+            "pool": settings.timeout_seconds,
+        }
+        sent = {"user-agent": self._agent, "accept-encoding": "gzip, deflate, br, zstd", **headers}
+        return httpx2.Request("GET", target, headers=sent, extensions={"timeout": timeouts})
+
+    def _turn(self, target: str, delay_seconds: float) -> AbstractAsyncContextManager[Turn]:
         host = split(target).hostname or ""
-        domain = registered_domain_of_host(host) or host
-        request = httpx2.Request(
-            "GET",
-            target,
-            headers={
-                "user-agent": self._agent,
-                "accept-encoding": "gzip, deflate, br, zstd",
-                **headers,
-            },
-            extensions={
-                "timeout": {
-                    "connect": settings.connect_timeout_seconds,
-                    "read": settings.timeout_seconds,
-                    "write": settings.timeout_seconds,
-                    "pool": settings.timeout_seconds,
-                }
-            },
-        )
-        large: list[asyncio.Semaphore] = []
-        async with self._politeness.turn(domain, host, delay_seconds=delay_seconds) as turn:
-            try:
-                async with asyncio.timeout(settings.total_timeout_seconds if total_timeout else None) as deadline:
+        return self._politeness.turn(registered_domain_of_host(host) or host, host, delay_seconds=delay_seconds)
 
-                    async def enlarge() -> None:
-                        # The wait for room is ours, so it does not count against the host's time.
-                        if large:
-                            return
-                        now = asyncio.get_running_loop().time()
-                        left = None if deadline.when() is None else cast(float, deadline.when()) - now
-                        deadline.reschedule(None)
-                        await self._large.acquire()
-                        large.append(self._large)
-                        if left is not None:
-                            deadline.reschedule(asyncio.get_running_loop().time() + left)
+    @asynccontextmanager
+    async def _response(self, target: str, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
+        """The response to one GET, body unread, closed at the end."""
+        response = await self._transport.handle_async_request(self._build_request(target, headers))
+        try:
+            if len(response.headers.raw) > _MAX_HEADERS:
+                raise ArticleRejected(Reason.TOO_LARGE, f"{target}: more than {_MAX_HEADERS} header lines")
+            yield response
+        finally:
+            with contextlib.suppress(Exception):
+                await response.aclose()
 
-                    response = await self._transport.handle_async_request(request)
-                    try:
-                        if len(response.headers.raw) > _MAX_HEADERS:
-                            raise ArticleRejected(Reason.TOO_LARGE, f"more than {_MAX_HEADERS} header lines")
-                        yield turn, response, enlarge
-                    finally:
-                        with contextlib.suppress(Exception):
-                            await response.aclose()
-            except (ArticleError, _MayPassError):
-                raise
-            except TimeoutError:
-                turn.failed()
-                raise ArticleFailed(
-                    Reason.TIMEOUT, f"{target}: no whole answer within {settings.total_timeout_seconds:g} s"
-                ) from None
-            except AddressRefusedError as error:
-                raise ArticleRejected(Reason.PRIVATE_ADDRESS, str(error)) from None
-            except NameNotFoundError as error:
-                turn.failed()
-                raise ArticleFailed(Reason.DNS, str(error)) from None
-            except httpx2.DecodingError as error:
-                raise ArticleFailed(Reason.BROKEN_COMPRESSION, f"{target}: {error}") from None
-            except httpcore2.TimeoutException as error:
-                turn.failed()
-                raise _MayPassError(ArticleFailed(Reason.TIMEOUT, f"{target}: {_name(error)}")) from None
-            except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
-                raise self._connection_error(turn, target, error) from None
-            except (httpcore2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-                raise ArticleRejected(Reason.BAD_URL, f"{target}: {error}") from None
-            finally:
-                for semaphore in large:
-                    semaphore.release()
+    @contextmanager
+    def _named_errors(self, turn: Turn, target: str) -> Iterator[None]:
+        """Map all that can go wrong underneath to reasons, and tell the turn."""
+        try:
+            yield
+        except TimeoutError:
+            turn.failed()
+            limit = self.settings.total_timeout_seconds
+            raise ArticleFailed(Reason.TIMEOUT, f"{target}: no whole answer within {limit:g} s") from None
+        except AddressRefusedError as error:
+            raise ArticleRejected(Reason.PRIVATE_ADDRESS, str(error)) from None
+        except NameNotFoundError as error:
+            turn.failed()
+            raise ArticleFailed(Reason.DNS, str(error)) from None
+        except httpx2.DecodingError as error:
+            raise ArticleFailed(Reason.BROKEN_COMPRESSION, f"{target}: {error}") from None
+        except httpcore2.TimeoutException as error:
+            turn.failed()
+            raise _MayPassError(ArticleFailed(Reason.TIMEOUT, f"{target}: {_name(error)}")) from None
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
+            raise self._connection_error(turn, target, error) from None
+        except (httpcore2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+            raise ArticleRejected(Reason.BAD_URL, f"{target}: {error}") from None
 
     def _connection_error(self, turn: Turn, target: str, error: Exception) -> Exception:
         turn.failed()
@@ -511,7 +523,7 @@ class PoliteWeb:
         return _MayPassError(ArticleFailed(Reason.CONNECTION, f"{target}: {_name(error)}"))
 
     async def _read(
-        self, response: httpx2.Response, limit: int, keep_start: int | None, enlarge: Callable[[], Awaitable[None]]
+        self, response: httpx2.Response, limit: int, keep_start: int | None, room: Room, deadline: asyncio.Timeout
     ) -> bytes:
         body = bytearray()
         async for piece in response.aiter_bytes():
@@ -520,8 +532,13 @@ class PoliteWeb:
                 return bytes(body[:keep_start])
             if len(body) > limit or response.num_bytes_downloaded > limit + _LARGE:
                 raise ArticleRejected(Reason.TOO_LARGE, f"more than {limit:,} bytes after decompression")
-            if len(body) > _LARGE:
-                await enlarge()
+            if len(body) > _LARGE and not room.taken:
+                # The wait for room is ours, so it does not count against the host's time.
+                loop, end = asyncio.get_running_loop(), deadline.when()
+                left = (end or loop.time()) - loop.time()
+                deadline.reschedule(None)
+                await room.take()
+                deadline.reschedule(loop.time() + left)
         return bytes(body)
 
     @contextmanager
@@ -554,23 +571,27 @@ class PoliteWeb:
             self._obey(rules, target)
             delay = max(self._delay(delay_seconds), rules.crawl_delay(self._token))
             headers = {"accept-encoding": "identity", **({"range": f"bytes={offset}-"} if offset else {})}
-            try:
-                async with self._request(target, headers, delay, total_timeout=False) as (turn, response, _enlarge):
-                    status = response.status_code
-                    turn.answered()
-                    location = response.headers.get("location")
-                    if status in (301, 302, 303, 307, 308) and location:
-                        target = self._next_hop(target, location)
-                        continue
-                    if status == 416:
-                        yield _skip(_none(), 0)
-                        return
-                    if not 200 <= status < 300:
-                        raise ArticleFailed(reason_of_status(status), f"{target} answered {status}")
-                    yield _skip(response.aiter_raw(), offset if status != 206 else 0)
+            async with AsyncExitStack() as stack:
+                # The turn ends with the head of the answer. A download takes as long as its taker does, who may want other
+                # things from the same host meanwhile.
+                try:
+                    async with self._turn(target, delay) as turn:
+                        with self._named_errors(turn, target):
+                            response = await stack.enter_async_context(self._response(target, headers))
+                            turn.answered()
+                except _MayPassError as error:
+                    raise error.error from None
+                status, location = response.status_code, response.headers.get("location")
+                if status in _REDIRECTS and location:
+                    target = self._next_hop(target, location)
+                    continue
+                if status == 416:  # nothing behind the offset
+                    yield _skip(_none(), 0)
                     return
-            except _MayPassError as error:
-                raise error.error from None
+                if not 200 <= status < 300:
+                    raise ArticleFailed(reason_of_status(status), f"{target} answered {status}")
+                yield _skip(response.aiter_raw(), offset if status != 206 else 0)
+                return
         raise ArticleFailed(
             Reason.TOO_MANY_REDIRECTS, f"more than {self.settings.max_redirects} redirects, at {target}"
         )
@@ -677,13 +698,6 @@ def _head_of(target: str, response: httpx2.Response) -> WebAnswer:
     return WebAnswer(
         url=target, final_url=target, status=response.status_code, media_type=kind.strip().lower(), charset=charset,
         headers=headers, body=b"",
-    )  # fmt: skip
-
-
-def _with_body(head: WebAnswer, body: bytes) -> WebAnswer:
-    return WebAnswer(
-        url=head.url, final_url=head.final_url, status=head.status, media_type=head.media_type, charset=head.charset,
-        headers=head.headers, body=body,
     )  # fmt: skip
 
 

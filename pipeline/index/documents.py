@@ -145,12 +145,12 @@ def iso(moment: datetime) -> str:
 
 
 def _canonical(url: str | None) -> str | None:
-    if url is None:
+    if not url:
         return None
     try:
         return urls.canonicalize(url)
     except ValueError:
-        return url
+        return _LONE_SURROGATE.sub("\ufffd", url)
 
 
 def _site(canonical: str | None) -> str | None:

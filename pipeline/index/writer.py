@@ -119,7 +119,12 @@ def decide(document: Document, existing_by_id: Sequence[Stored], existing_by_has
     if existing_by_id:
         return _decide_known(document, existing_by_id, existing_by_hash)
     same_text = existing_by_hash if document.is_comparable else ()
-    here = [stored for stored in same_text if _at_one_place(document, stored)]
+    # The lookup tells of the originals, whatever their site, and of what the document's own site has.
+    here = [
+        stored
+        for stored in same_text
+        if _at_one_place(document, stored) and (stored.is_original or document.source.get("canonical_url"))
+    ]
     if here:
         return _merge(document, min(here, key=_seniority), ())
     original = _original(document, same_text)
@@ -391,6 +396,7 @@ class _Writer:
             looked_at = {("id", document.id), *_text_keys(document)}
             if looked_at & changed or (action.kind in ("replace", "move") and document.id in noted):
                 changed |= looked_at | {("id", item.id) for item in same_text}
+                changed |= {("text", copy.source.get("content_hash")) for copy in copies}
                 continue
             surplus += action.surplus if action.kind == "nothing" else ()
             match action.kind:
@@ -446,6 +452,7 @@ class _Writer:
         busy = ""
         confirmed: list[Stored] = []
         waiting = list(operations)
+        several = self.chunk > 1
         try:
             for status, problem, whole in self._bulk(operations):
                 operation = waiting.pop(0)
@@ -456,7 +463,7 @@ class _Writer:
                     busy = problem
                     if whole:
                         self.unanswered |= operation.outcomes
-                elif whole and self.chunk > 1:
+                elif whole and several:
                     # One document, or the size, spoils the request for all: send them one by one.
                     self.chunk = 1
                 elif status in (404, 409, 500):

@@ -63,7 +63,7 @@ def enriched(
         language=Language(code=language, confidence=0.99, agreement=(("stated", True),)),
         entities=entities,
         entities_model="test",
-        content_hash=hashlib.sha256(text.encode()).hexdigest(),
+        content_hash=hashlib.sha256(text.encode(errors="replace")).hexdigest(),
     )
 
 
