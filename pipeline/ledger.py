@@ -126,6 +126,20 @@ class LedgerEntry:
     ended_at: datetime | None
     taken_over_by: str | None
 
+    @property
+    def result(self) -> ItemResult | None:
+        """The result that this entry records; None while there is none."""
+        if self.outcome is None or self.stage is None:
+            return None
+        outcome = Outcome(
+            kind=OutcomeKind(self.outcome),
+            reason=Reason(self.reason) if self.reason else None,
+            detail=self.detail or "",
+        )
+        return ItemResult(
+            ref=self.ref, outcome=outcome, stage=self.stage, document_id=self.document_id, archived=self.archived
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
@@ -346,9 +360,11 @@ class Ledger:
                     total[stage] = total.get(stage, 0.0) + value
         return total
 
-    def results(self, run_id: str) -> Iterator[LedgerEntry]:
-        """Every reference of a run, in order."""
+    def results(self, run_id: str, *, kind: OutcomeKind | None = None) -> Iterator[LedgerEntry]:
+        """Every reference of a run, in order; only those that ended as ``kind`` where it is given."""
         query = sa.select(_work).where(_work.c.run_id == run_id).order_by(_work.c.position)
+        if kind is not None:
+            query = query.where(_work.c.outcome == kind.value)
         with self._reader.connect() as connection:
             for row in connection.execute(query).mappings():
                 yield _entry(row)

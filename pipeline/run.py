@@ -29,7 +29,7 @@ from elasticsearch import Elasticsearch
 from pipeline import localnode
 from pipeline.archive import Archive, ArchiveWriter, payload_digest
 from pipeline.discover import discover
-from pipeline.discover.state import StateStore
+from pipeline.discover.state import StateStore, due, ids_to_retry
 from pipeline.discover.url_list import refs_of_urls
 from pipeline.enrich import Enricher, load_enricher
 from pipeline.errors import (
@@ -49,7 +49,7 @@ from pipeline.fetch import PoliteWeb, Validators, load
 from pipeline.index import client as index_client
 from pipeline.index import quarantine, runs, templates, writer
 from pipeline.index.documents import to_document
-from pipeline.ledger import Capture, Ledger, LedgerEntry, RunRecord, WorkItem
+from pipeline.ledger import Capture, Ledger, RunRecord, WorkItem
 from pipeline.models import (
     ArchiveAddress,
     Article,
@@ -76,6 +76,9 @@ BY_HAND = "by-hand"
 
 _STALE_AFTER = timedelta(hours=2)
 """A run without a sign of life for so long is over; the longest silence of a live one is one batch's fetching."""
+
+_POLL_SLACK = timedelta(minutes=5)
+"""A source due a little later is asked now: schedules are coarser than that, and the next one may be an hour off."""
 
 _BYTES_IN_HAND = 32_000_000
 """Raw bytes worked on at a time, so that two hundred huge pages don't fill the memory."""
@@ -179,6 +182,9 @@ def plan_run(
     else:
         with services.web() as web:
             for source in _pick(sources, request.source_ids):
+                if request.only_due and not due(services.states.read(source.id), now + _POLL_SLACK):
+                    log.info("Source %s is not due yet: it brought nothing new lately.", source.id)
+                    continue
                 try:
                     items += discover(
                         source,
@@ -519,7 +525,7 @@ def finish_run(services: Services, run_id: str) -> dict[str, Any]:
     finished_at = services.now()
     report = _report(services, record, finished_at)
     services.ledger.finish_run(run_id, report, now=finished_at)
-    _commit_states(services, record, report)
+    _commit_states(services, record)
     try:
         _publish(services, run_id, report)
     except RetriableError as error:
@@ -527,16 +533,18 @@ def finish_run(services: Services, run_id: str) -> dict[str, Any]:
     return report
 
 
-def _commit_states(services: Services, record: RunRecord, report: Mapping[str, Any]) -> None:
+def _commit_states(services: Services, record: RunRecord) -> None:
     # What a source said counts as read once its articles have been dealt with; where some failed for now, its
     # listing is read again next time even if it has not changed.
     if record.request.get("since") or record.request.get("from_archive"):
         return
-    failed = {source["id"] for source in report["sources"] if source["outcomes"]["failed"]}
-    broken = {problem["source"] for problem in report["problems"]}
+    failed: dict[str, list[ItemResult]] = {}
+    for result in _failed(services, record.run_id):
+        failed.setdefault(result.ref.source_id, []).append(result)
+    broken = {problem["source"] for problem in record.problems}
     for source_id in record.request["sources"]:
         if source_id != BY_HAND and source_id not in broken:
-            services.states.commit(source_id, retry_wanted=source_id in failed)
+            services.states.commit(source_id, retry=ids_to_retry(failed.get(source_id, ())))
 
 
 def require_complete(report: Mapping[str, Any]) -> None:
@@ -611,26 +619,19 @@ def _publish(services: Services, run_id: str, report: Mapping[str, Any]) -> None
         ),
         prefix=services.prefix,
     )
-    failed = [
-        quarantine.Entry(
-            ref=entry.ref,
-            run_id=run_id,
-            stage=entry.stage,
-            reason=Reason(entry.reason),
-            message=entry.detail or "",
-            last_failed_at=entry.ended_at or entry.discovered_at,
-            archived=entry.archived,
-            command=_replay_command(entry),
-        )
-        for entry in services.ledger.results(run_id)
-        if entry.outcome == OutcomeKind.FAILED.value and entry.stage and entry.reason
-    ]
-    quarantine.put(client, failed, prefix=services.prefix)
+    failed = _failed(services, run_id)
+    entries = quarantine.entries_of(failed, at=services.now(), run_id=run_id, command=_replay_command)
+    quarantine.put(client, entries, prefix=services.prefix)
 
 
-def _replay_command(entry: LedgerEntry) -> str:
-    name = shlex.quote(entry.ref.name)
-    return f"news ingest --from-archive --ref {name}" if entry.archived else f"news ingest {name}"
+def _failed(services: Services, run_id: str) -> list[ItemResult]:
+    entries = services.ledger.results(run_id, kind=OutcomeKind.FAILED)
+    return [entry.result for entry in entries if entry.result is not None]
+
+
+def _replay_command(result: ItemResult) -> str:
+    name = shlex.quote(result.ref.name)
+    return f"news ingest --from-archive --ref {name}" if result.archived else f"news ingest {name}"
 
 
 def run_now(

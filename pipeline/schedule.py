@@ -23,13 +23,15 @@ POOL = "news"
 class RunRequest:
     """What a run was asked to do. ``window`` limits discovery, or the captures taken from the archive.
 
-    ``names`` limits a run from the archive to these references.
+    ``names`` limits a run from the archive to these references. ``only_due`` leaves out sources that adaptive
+    polling asks less often, because they brought nothing new.
     """
 
     source_ids: tuple[str, ...]
     window: Window | None = None
     from_archive: bool = False
     names: tuple[str, ...] = ()
+    only_due: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-ready form, for the ledger and the report."""
@@ -68,10 +70,13 @@ def request_from_conf(
             raise ConfigurationError(f"conf: sources: no source {source_id!r}; known are {', '.join(sorted(known))}")
     if not isinstance(conf.get("from_archive", False), bool):
         raise ConfigurationError(f"conf: from_archive: {conf['from_archive']!r} is neither true nor false")
+    window = parse_window(conf.get("since"), conf.get("until")) or backfill_interval
+    from_archive = conf.get("from_archive", False)
     return RunRequest(
         source_ids=tuple(named) or tuple(default_source_ids),
-        window=parse_window(conf.get("since"), conf.get("until")) or backfill_interval,
-        from_archive=conf.get("from_archive", False),
+        window=window,
+        from_archive=from_archive,
+        only_due=not (named or window or from_archive),
     )
 
 

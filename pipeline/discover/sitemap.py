@@ -76,7 +76,7 @@ def discover_sitemap(
     """References to the pages that a sitemap and all below it name.
 
     With a window, files and entries dated before it are left out (entries without a date stay). Without one and with
-    ``states``, files that did not change are not read again, and pages named before only if it says something new of them.
+    ``states``, files that did not change are not read again, pages named before only if it says something new.
 
     A file below the first that can't be read becomes a failed result. Raises SourceUnavailableError for the first.
     """

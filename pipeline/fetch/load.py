@@ -15,7 +15,7 @@ from pipeline.discover.web import WebAnswer
 from pipeline.errors import ArticleError, ArticleFailed, ArticleRejected, Reason
 from pipeline.fetch.content import looks_binary, looks_like_html
 from pipeline.fetch.files import FileLoader
-from pipeline.fetch.web import PoliteWeb
+from pipeline.fetch.web import PoliteWeb, Room
 from pipeline.models import ArticleRef, ItemResult, Outcome, OutcomeKind, RawPage
 from pipeline.settings import FetchSettings
 from pipeline.urls import canonicalize, document_id, host_of, looks_like_article, registered_domain_of_host
@@ -122,8 +122,15 @@ def _load_from_web(
         while waiting:
             queue = waiting.popleft()
             while queue:
-                ref = queue.popleft()
-                await done.put(await fetch_page(ref, web, clock=clock, delays=delays, validators=validators))
+                room = web.room()
+                try:
+                    # A finished page counts as long as it waits for its taker.
+                    ref = queue.popleft()
+                    await done.put(
+                        await fetch_page(ref, web, clock=clock, delays=delays, validators=validators, room=room)
+                    )
+                finally:
+                    room.free()
 
     async def run() -> None:
         try:
@@ -164,6 +171,7 @@ async def fetch_page(
     clock: Callable[[], datetime],
     delays: Mapping[str, float],
     validators: Mapping[str, Validators],
+    room: Room | None = None,
 ) -> RawPage | ItemResult:
     """The page at a reference's URL, or the result that it ended in. Raises only what is nobody's article's fault."""
     url = ref.url or ""
@@ -177,6 +185,7 @@ async def fetch_page(
             headers=known.headers() if known else None,
             delay_seconds=delays.get(ref.source_id),
             check=_check_media_type,
+            room=room,
         )
         if answer.status == 304:
             if known is None:

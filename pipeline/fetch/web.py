@@ -14,8 +14,15 @@ import io
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +84,10 @@ class Room:
         if self.taken:
             self._places.release()
             self.taken = False
+
+
+def _room_of_its_own() -> Room:
+    return Room(asyncio.Semaphore(1))
 
 
 class _MayPassError(Exception):
@@ -249,10 +260,15 @@ class PoliteWeb:
         ``room`` is where a large body may grow; who gives one frees it when the body is out of memory.
         """
         started = self._clock()
-        own_room = room or Room(self._large)
         try:
             answer = await self._follow(
-                url, accept=accept, headers=headers or {}, max_bytes=max_bytes, delay_seconds=delay_seconds, check=check
+                url,
+                accept=accept,
+                headers=headers or {},
+                max_bytes=max_bytes,
+                delay_seconds=delay_seconds,
+                check=check,
+                room=room or _room_of_its_own(),
             )
         except ArticleError as error:
             self._event(
@@ -302,7 +318,7 @@ class PoliteWeb:
             # Validators belong to the address they came from, not to where it redirects now.
             sent = {"accept": accept, **(headers if target == first else {})}
             status, answer = await self._try(
-                target, headers=sent, max_bytes=max_bytes, delay_seconds=delay, check=check
+                target, headers=sent, max_bytes=max_bytes, delay_seconds=delay, check=check, room=room
             )
             location = answer.header("location")
             if status in _REDIRECTS and location:
@@ -312,10 +328,7 @@ class PoliteWeb:
                 seen.add(target)
                 continue
             if 200 <= status < 300 or status == 304:
-                return WebAnswer(
-                    url=first, final_url=target, status=status, media_type=answer.media_type, charset=answer.charset,
-                    headers=answer.headers, body=answer.body,
-                )  # fmt: skip
+                return replace(answer, url=first, final_url=target)
             raise ArticleFailed(reason_of_status(status), f"{target} answered {status}")
         raise ArticleFailed(
             Reason.TOO_MANY_REDIRECTS, f"more than {self.settings.max_redirects} redirects, at {target}"
@@ -380,7 +393,7 @@ class PoliteWeb:
                 max_bytes=None,
                 delay_seconds=self._delay(delay_seconds),
                 check=None,
-                room=Room(self._large),
+                room=_room_of_its_own(),
                 keep_start=MAX_BYTES,
             )
             self._event("robots", target, outcome="success", more={"http.response.status_code": status})
@@ -696,9 +709,14 @@ def _head_of(target: str, response: httpx2.Response) -> WebAnswer:
     message["content-type"] = f"x/x;{parameters}"
     charset = message.get_content_charset()
     return WebAnswer(
-        url=target, final_url=target, status=response.status_code, media_type=kind.strip().lower(), charset=charset,
-        headers=headers, body=b"",
-    )  # fmt: skip
+        url=target,
+        final_url=target,
+        status=response.status_code,
+        media_type=kind.strip().lower(),
+        charset=charset,
+        headers=headers,
+        body=b"",
+    )
 
 
 def _blank(target: str) -> WebAnswer:
