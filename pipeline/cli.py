@@ -374,6 +374,31 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: [b]news settings --json[/b]")
+def settings(
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option(help="Print the reference table of docs/settings.md.")] = False,
+) -> None:
+    """Show every setting: its value now, its default, and the environment variable that sets it."""
+    from pipeline.settings import describe_settings, load_settings
+
+    if markdown:
+        sys.stdout.write("| setting | environment | default | meaning |\n|---|---|---|---|\n")
+        for line in describe_settings():
+            default = f"`{line.default}`" if line.default else "empty"
+            sys.stdout.write(f"| `{line.key}` | `{line.variable}` | {default} | {line.meaning} |\n")
+        return
+    lines = describe_settings(load_settings())
+    if as_json:
+        _print_json({line.key: line.value for line in lines})
+        return
+    table = Table("setting", "value", "default", "meaning")
+    for line in lines:
+        style = "bold" if line.value != line.default else ""
+        table.add_row(line.key, escape(line.value or ""), escape(line.default), line.meaning, style=style)
+    out.print(table)
+
+
 # --------------------------------------------------------------------------------------------- sources
 
 

@@ -256,12 +256,34 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place of the gazetteer: GeoNames id, ISO 3166-1 alpha-2 country code, WGS 84 degrees.
+
+    ``kind`` is ``country``, ``region`` or ``city``. A country's point is that of its capital.
+    """
+
+    geonames_id: int
+    name: str
+    kind: str
+    country: str
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """One person, place, organisation … of an article, with every mention of it."""
+    """One person, place, organisation … of an article, with every mention of it.
+
+    ``key`` is equal for spellings of one name in all articles (``person:sergei-lavrov``). ``salience`` says how much
+    the article is about it, 0 to 1. ``place`` is set where a place was found in the gazetteer beyond doubt.
+    """
 
     name: str
     type: EntityType
     mentions: tuple[Mention, ...]
+    key: str = ""
+    salience: float = 0.0
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +291,8 @@ class EnrichedArticle:
     """An article with its language, entities and fingerprint, ready to become a document.
 
     ``entities_model`` names the model that found the entities, or is None where the step is off.
-    ``content_hash`` is equal for equal text, whatever the address.
+    ``content_hash`` is equal for equal text, whatever the address. ``countries`` are the ISO codes of the countries
+    that the places lie in, the most mentioned first.
     """
 
     article: Article
@@ -277,6 +300,7 @@ class EnrichedArticle:
     entities: tuple[Entity, ...]
     entities_model: str | None
     content_hash: str
+    countries: tuple[str, ...] = ()
 
 
 # --------------------------------------------------------------------------------------------- outcomes

@@ -55,12 +55,12 @@ class FetchSettings(_Section):
     """Limits and manners of fetching and loading."""
 
     contact: str = Field("", description="e-mail or web address in the user agent; needed for any site beyond loopback")
-    user_agent: str = "news-pipeline/0.1"
-    connect_timeout_seconds: float = Field(10, gt=0)
+    user_agent: str = Field("news-pipeline/0.1", description="how we name ourselves; the contact is added")
+    connect_timeout_seconds: float = Field(10, gt=0, description="for the connection to stand")
     timeout_seconds: float = Field(30, gt=0, description="without a byte for so long: given up")
     total_timeout_seconds: float = Field(60, gt=0, description="a whole response must have come by then")
     max_bytes: int = Field(10_000_000, ge=1000, description="of one page or file, after decompression")
-    max_redirects: int = Field(5, ge=0, le=20)
+    max_redirects: int = Field(5, ge=0, le=20, description="followed for one page")
     refetch_after_hours: float = Field(24, ge=0, description="a URL fetched since is taken from the archive instead")
     allow_loopback: bool = Field(False, description="fetch from 127.0.0.0/8 and ::1 (tests and demonstrations)")
     delay_seconds: float = Field(5, ge=0, description="between two requests to one registered domain")
@@ -106,8 +106,8 @@ class IndexSettings(_Section):
     """Shape of the indices."""
 
     prefix: str = Field("news", pattern=r"^[a-z][a-z0-9]{0,30}$", description="of all index and alias names")
-    shards: int = Field(1, ge=1, le=64)
-    replicas: int = Field(0, ge=0, le=5)
+    shards: int = Field(1, ge=1, le=64, description="of each index")
+    replicas: int = Field(0, ge=0, le=5, description="of each index; 1 or more where there are several nodes")
     bulk_documents: int = Field(100, ge=1, le=5000, description="documents a bulk request holds at most")
     bulk_bytes: int = Field(10_000_000, ge=100_000, description="bytes a bulk request holds at most")
 
@@ -115,15 +115,15 @@ class IndexSettings(_Section):
 class NodeSettings(_Section):
     """The embedded Elasticsearch node."""
 
-    version: str = "9.5.3"
-    port: int = Field(9200, ge=0, le=65535, description="0 takes a free one")
-    heap: str = Field("1g", pattern=r"^\d+[mg]$")
+    version: str = Field("9.5.3", description="of the embedded Elasticsearch")
+    port: int = Field(0, ge=0, le=65535, description="0 takes 9200 where that is free, else any free one")
+    heap: str = Field("1g", pattern=r"^\d+[mg]$", description="of the embedded Elasticsearch")
 
 
 class AirflowSettings(_Section):
     """The Airflow that `make run` and `make up` start."""
 
-    port: int = Field(8080, ge=1, le=65535)
+    port: int = Field(8080, ge=1, le=65535, description="of Airflow's pages")
     parallelism: int = Field(2, ge=1, le=64, description="tasks at a time on this machine")
 
 
@@ -230,6 +230,43 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         elasticsearch=_elasticsearch(environment),
         es_home=Path(es_home).expanduser().resolve() if es_home else None,
         **{name: getattr(files, name) for name in _Files.model_fields},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingLine:
+    """One setting as a table shows it. ``value`` is None in a table of what there is, not of what is set."""
+
+    key: str
+    variable: str
+    default: str
+    meaning: str
+    value: str | None = None
+
+
+def describe_settings(settings: Settings | None = None) -> list[SettingLine]:
+    """Every setting with its environment variable, default and meaning; with its value where ``settings`` is given."""
+    lines = []
+    for section, info in _Files.model_fields.items():
+        model = info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            for key, field in model.model_fields.items():
+                default = field.get_default(call_default_factory=True)
+                value = str(getattr(getattr(settings, section), key)) if settings else None
+                lines.append(_line(f"{section}.{key}", default, field.description, value))
+        else:
+            value = str(getattr(settings, section)) if settings else None
+            lines.append(_line(section, info.default, info.description, value))
+    return lines
+
+
+def _line(key: str, default: Any, meaning: str | None, value: str | None) -> SettingLine:
+    return SettingLine(
+        key=key,
+        variable=_ENVIRONMENT_PREFIX + key.replace(".", "__").upper(),
+        default=str(default),
+        meaning=meaning or "",
+        value=value,
     )
 
 

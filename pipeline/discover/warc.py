@@ -234,13 +234,14 @@ def read_frames(open_at: Callable[[int], AbstractContextManager[BinaryIO]], star
                 for frame in _frames(stream, position):
                     yield frame
                     position = frame.end
-            return
         except OSError as error:
             if position > progress:
                 reopenings, progress = 0, position
             reopenings += 1
             if reopenings > _REOPENINGS:
                 raise ArticleFailed(Reason.CONNECTION, f"at byte {position}: {error}") from None
+        else:
+            return
 
 
 def _frames(stream: BinaryIO, start: int) -> Iterator[Frame]:
@@ -311,7 +312,7 @@ def _gzip_frame(source: _Lookahead) -> Frame:
 
 
 def _resume_behind(source: _Lookahead, offset: int, head: bytes, detail: str) -> Frame:
-    # ``head`` is what was in the buffer when the record began; a record that starts within it is looked for there first.
+    # ``head`` is what was in the buffer when the record began; another record may start within it.
     found = _next_record(head, 1)
     if 0 < found < source.position - offset:
         missing = source.position - offset - len(head)

@@ -585,8 +585,8 @@ class PoliteWeb:
             delay = max(self._delay(delay_seconds), rules.crawl_delay(self._token))
             headers = {"accept-encoding": "identity", **({"range": f"bytes={offset}-"} if offset else {})}
             async with AsyncExitStack() as stack:
-                # The turn ends with the head of the answer. A download takes as long as its taker does, who may want other
-                # things from the same host meanwhile.
+                # The turn ends with the head of the answer. A download takes as long as its taker does, who may
+                # want other things from the same host meanwhile.
                 try:
                     async with self._turn(target, delay) as turn:
                         with self._named_errors(turn, target):

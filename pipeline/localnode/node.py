@@ -55,13 +55,13 @@ _FLOOD_STAGE, _HIGH, _LOW = 200_000_000, 400_000_000, 600_000_000
 class NodeSettings:
     """Where and how the node runs.
 
-    ``port`` 0 takes a free one. ``es_home`` is a full distribution to run instead of the minimal one of ``version``.
-    ``java_home`` stands above every other way to find a JDK.
+    ``port`` 0 takes 9200 where that is free, else any free one. ``es_home`` is a full distribution to run instead of
+    the minimal one of ``version``. ``java_home`` stands above every other way to find a JDK.
     """
 
     home: Path
     version: str = "9.5.3"
-    port: int = 9200
+    port: int = 0
     heap: str = "1g"
     es_home: Path | None = None
     java_home: Path | None = None
@@ -309,7 +309,15 @@ def _lock(home: Path, wait_seconds: float) -> Iterator[None]:
 # Ports and answers
 
 
+_USUAL_PORT = 9200
+
+
 def _usable_port(port: int) -> int:
+    if port == 0:
+        try:
+            return _usable_port(_USUAL_PORT)
+        except PortBusyError:
+            pass  # another installation's node, most likely: any free port will do
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -319,7 +327,7 @@ def _usable_port(port: int) -> int:
             who = "an Elasticsearch that is not this home's" if answers else "another program"
             raise PortBusyError(
                 f"Port {port} of {HOST} is taken by {who}.",
-                hint="Set NEWS_NODE__PORT to another port (0 takes a free one), "
+                hint="Set NEWS_NODE__PORT to another port (0 takes any free one), "
                 + (
                     f"or ELASTICSEARCH_URL=http://{HOST}:{port} to use that one." if answers else "or end that program."
                 ),

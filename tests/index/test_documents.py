@@ -172,5 +172,3 @@ class _Any(dict):  # type: ignore[type-arg]
 
     def __missing__(self, key: object) -> dict[str, object]:
         return {"enabled": False}
-
-

@@ -67,7 +67,10 @@ def test_articles_are_searchable_at_once(client: Elasticsearch, put: Write, pref
 
 def test_the_same_input_twice_leaves_the_same_index(put: Write, dump: Dump) -> None:
     """A run repeated over the same input, later and in another order, changes nothing but says ``unchanged``."""
-    documents = [document(f"https://a{number % 7}.example/{number}", language=("en", "de", "und")[number % 3]) for number in range(40)]
+    documents = [
+        document(f"https://a{number % 7}.example/{number}", language=("en", "de", "und")[number % 3])
+        for number in range(40)
+    ]
     documents += [document(f"https://b{number}.example/wire", FILLER) for number in range(5)]
     documents += [document(f"https://c.example/print/{number}", FILLER + "!") for number in range(5)]
     documents += [document(None, FILLER + "?", path=f"{number}.txt") for number in range(3)]
@@ -130,7 +133,11 @@ def test_a_refused_move_loses_nothing(put: Write, dump: Dump) -> None:
 
 def test_a_refused_document_fails_alone(put: Write, dump: Dump) -> None:
     """One document that Elasticsearch refuses is failed with the reason it gives; those beside it are indexed."""
-    documents = [document("https://a.example/1"), _broken(document("https://a.example/2")), document("https://a.example/3")]
+    documents = [
+        document("https://a.example/1"),
+        _broken(document("https://a.example/2")),
+        document("https://a.example/3"),
+    ]
     written = put(*documents)
     assert kinds(written) == ["indexed", "failed", "indexed"]
     assert written[1].outcome.reason is Reason.INDEX_REFUSED
@@ -196,7 +203,13 @@ def test_duplicates_of_other_sites_are_linked_to_the_first(put: Write, dump: Dum
     assert kinds(put(document("https://s9.example/wire", FILLER, seen_at=NOON - DAY))) == ["duplicate"]
     links = {held["site"]: held.get("duplicate_of") for held in dump().values()}
     first = documents[0].id
-    assert links == {"s0.example": None, "s1.example": first, "s2.example": first, "s3.example": first, "s9.example": first}
+    assert links == {
+        "s0.example": None,
+        "s1.example": first,
+        "s2.example": first,
+        "s3.example": first,
+        "s9.example": first,
+    }
 
 
 def test_one_call_behaves_like_many(put: Write, dump: Dump, client: Elasticsearch, prefix: str) -> None:
@@ -262,7 +275,10 @@ def test_writers_at_once_make_one_document_each(put: Write, dump: Dump) -> None:
 def test_writers_with_different_versions_agree(put: Write, dump: Dump) -> None:
     """Of versions written at the same moment the newest is there in the end, whoever was quicker."""
     batches = [
-        [document(f"https://a.example/{number}", headline=f"Version {version}", fetched_at=NOON + version * DAY) for number in range(30)]
+        [
+            document(f"https://a.example/{number}", headline=f"Version {version}", fetched_at=NOON + version * DAY)
+            for number in range(30)
+        ]
         for version in range(4)
     ]
     results = _at_once(put, batches)
@@ -335,7 +351,11 @@ def test_updates_moves_and_notes_that_arrived_count_once(
     put: Write, dump: Dump, elasticsearch_url: str, fate: Fate
 ) -> None:
     """The same holds for every other kind of write."""
-    put(document("https://a.example/1"), document("https://a.example/2", language="de"), document("https://a.example/3", FILLER))
+    put(
+        document("https://a.example/1"),
+        document("https://a.example/2", language="de"),
+        document("https://a.example/3", FILLER),
+    )
     later = {"fetched_at": NOON + DAY, "run_id": "run-2"}
     documents = [
         document("https://a.example/1", headline="New", **later),

@@ -1,0 +1,219 @@
+"""Where a place name is: countries, US states and cities of GeoNames, told apart by the rest of the article.
+
+The gazetteer is ``data/places.json.gz``, made from GeoNames (CC BY 4.0, geonames.org). A name that could be several
+places stays unresolved unless the article or the sizes of the candidates speak clearly for one of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from pipeline.models import Place
+
+COUNTRY_NAMES = {
+    "AE": "UAE, Emirates", "BA": "Bosnia, Bosnia-Herzegovina, Herzegovina", "BN": "Brunei Darussalam",
+    "CD": "Democratic Republic of Congo, DR Congo, DRC, Congo-Kinshasa, Zaire, Congo", "CG": "Republic of Congo, "
+    "Congo-Brazzaville", "CI": "Cote d'Ivoire, Côte d'Ivoire", "CN": "People's Republic of China, PRC, Mainland China",
+    "CV": "Cape Verde, Cabo Verde", "CZ": "Czech Republic, Czechia", "DE": "Federal Republic of Germany",
+    "FK": "Falklands, Malvinas", "FM": "Micronesia", "GB": "UK, U.K., Britain, Great Britain, England, Scotland, Wales, "
+    "Northern Ireland", "HK": "Hong Kong", "IE": "Republic of Ireland", "IR": "Islamic Republic of Iran",
+    "KP": "North Korea, DPRK, N. Korea, N Korea", "KR": "South Korea, Republic of Korea, S. Korea, S Korea",
+    "LA": "Laos", "MK": "Macedonia", "MM": "Burma", "MO": "Macau", "NL": "Netherlands, Holland",
+    "PS": "Palestine, Palestinian Territories", "RU": "Russian Federation", "SY": "Syrian Arab Republic",
+    "SZ": "Swaziland, Eswatini", "TL": "East Timor", "TR": "Türkiye, Turkiye", "TW": "Republic of China",
+    "US": "U.S., US, U.S, USA, U.S.A., United States of America, America", "VA": "Holy See, Vatican City, Vatican",
+    "VN": "Viet Nam",
+}  # fmt: skip
+"""Names of countries that newspapers use beside the gazetteer's own. England, Scotland, Wales and Northern Ireland
+are counted under the United Kingdom."""
+
+REGIONS = {
+    "Gaza Strip": "PS", "West Bank": "PS", "East Jerusalem": "PS", "Kashmir": None, "Tibet": "CN", "Xinjiang": "CN",
+    "Chechnya": "RU", "Crimea": None, "Siberia": "RU", "Darfur": "SD", "Catalonia": "ES", "Bavaria": "DE",
+    "Washington, D.C.": "US", "Washington DC": "US", "Washington D.C.": "US",
+}  # fmt: skip
+
+_DECISIVE = 8.0
+"""A city so many times larger than the next of its name is meant unless the article speaks for another."""
+
+_SMALL = 100_000
+"""Cities below this are taken only where the article names their country, state or a neighbour."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    place: Place
+    population: int
+    state: str
+    own_name: bool
+
+
+def fold(name: str) -> str:
+    """A name without accents, case, dots and doubled blanks, for comparing."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    plain = plain.replace("’", "'").replace("ı", "i").casefold()
+    return " ".join(re.sub(r"[.,]", "", plain).split()).removeprefix("the ")
+
+
+def locate(
+    names: Sequence[str], *, neighbours: Mapping[str, str] | None = None, source_country: str | None = None
+) -> dict[str, Place]:
+    """The places that the names of one article mean, by name; ambiguous and unknown names are left out.
+
+    ``neighbours`` gives for a name what stands right behind it after a comma ("Paris, Texas"). ``source_country``
+    (ISO code) counts as a country of the article, but less than a named one.
+    """
+    gazetteer = _gazetteer()
+    neighbours = neighbours or {}
+    found: dict[str, Place] = {}
+    candidates = {name: gazetteer.get(fold(name), ()) for name in names}
+    for name, options in candidates.items():
+        countries = [option for option in options if option.place.kind == "country"]
+        if countries and not (fold(name) == "georgia" and _speaks_for_us_state(candidates)):
+            found[name] = countries[0].place
+    named = {place.country for place in found.values()}
+    # Two rounds: cities that are beyond doubt tell of the countries of the others.
+    for _ in range(2):
+        for name, options in candidates.items():
+            if name in found or not options:
+                continue
+            place = _choose(options, named, fold(neighbours.get(name, "")), source_country)
+            if place is not None:
+                found[name] = place
+        named |= {place.country for place in found.values()}
+    return found
+
+
+def countries_of(places: Iterable[tuple[Place, int]]) -> tuple[str, ...]:
+    """ISO codes of the countries of places with their numbers of mentions, the most mentioned first."""
+    counts: dict[str, int] = {}
+    for place, count in places:
+        counts[place.country] = counts.get(place.country, 0) + count
+    return tuple(sorted(counts, key=lambda code: (-counts[code], code)))
+
+
+def is_country(name: str) -> bool:
+    """Whether a name is that of a country."""
+    return any(option.place.kind == "country" for option in _gazetteer().get(fold(name), ()))
+
+
+@cache
+def demonyms() -> frozenset[str]:
+    """English words for peoples, their languages and creeds, which are no places."""
+    text = (files("pipeline.enrich") / "data" / "demonyms.txt").read_text(encoding="utf-8")
+    return frozenset(filter(None, text.splitlines()))
+
+
+def _choose(
+    options: Sequence[_Candidate], named: set[str], neighbour: str, source_country: str | None
+) -> Place | None:
+    if neighbour:
+        near = [o for o in options if neighbour in _names_of_area(o)]
+        if near:
+            return max(near, key=lambda o: o.population).place
+    states = [o for o in options if o.place.kind == "region"]
+    options = [o for o in options if o.place.kind != "region"]
+    # "Washington" and "New York" are cities first; a state that shares its name with no large city is a state.
+    if states and max((o.population for o in options), default=0) < 500_000:
+        return states[0].place
+    fits = [o for o in options if o.place.country in named]
+    if not fits and source_country:
+        fits = [o for o in options if o.place.country == source_country and o.population >= _SMALL]
+    largest = sorted(options, key=lambda o: -o.population)
+    first, second = largest[0], largest[1].population if len(largest) > 1 else 0
+    if first.population >= _SMALL and first.population >= _DECISIVE * second and (first.own_name or second == 0):
+        if not fits or first in fits or first.population >= 1_000_000:
+            return first.place
+        return None
+    fits.sort(key=lambda o: -o.population)
+    if fits and (len(fits) == 1 or fits[0].population >= _DECISIVE / 2 * fits[1].population):
+        return fits[0].place
+    return None
+
+
+def _speaks_for_us_state(candidates: Mapping[str, Sequence[_Candidate]]) -> bool:
+    folded = {fold(name) for name in candidates}
+    if folded & {"russia", "tbilisi", "abkhazia", "south ossetia", "armenia", "azerbaijan", "moscow"}:
+        return False
+    return any(o.place.kind == "region" for name, os in candidates.items() if fold(name) != "georgia" for o in os) or bool(
+        folded & {"atlanta", "savannah"}
+    )
+
+
+def _names_of_area(option: _Candidate) -> set[str]:
+    country, state = option.place.country, option.state
+    return {fold(name) for name in (*_country_names().get(country, ()), country, state, _state_names().get(state, ""))}
+
+
+@cache
+def _content() -> dict[str, list[list[object]]]:
+    data = (files("pipeline.enrich") / "data" / "places.json.gz").read_bytes()
+    content: dict[str, list[list[object]]] = json.loads(gzip.decompress(data))
+    return content
+
+
+@cache
+def _country_names() -> dict[str, tuple[str, ...]]:
+    extra = {code: tuple(n.strip() for n in names.split(",")) for code, names in COUNTRY_NAMES.items()}
+    return {str(row[0]): (str(row[1]), *extra.get(str(row[0]), ())) for row in _content()["countries"]}
+
+
+@cache
+def _state_names() -> dict[str, str]:
+    return {str(row[0]): str(row[1]) for row in _content()["us_states"]}
+
+
+@cache
+def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
+    """Folded names to what they can mean, countries first."""
+    content = _content()
+    found: dict[str, list[_Candidate]] = {}
+    capitals: dict[tuple[str, str], tuple[float, float]] = {}
+    centres: dict[str, list[float]] = {}
+    cities: list[tuple[str, _Candidate]] = []
+    for number, country, state, population, latitude, longitude, names in content["cities"]:  # type: ignore[misc]
+        place = Place(
+            geonames_id=number, name=names[0], kind="city", country=country, latitude=latitude, longitude=longitude
+        )
+        for position, name in enumerate(names):
+            # Other names of small cities are mostly transliterations that read like somebody's surname.
+            if position == 0 or population >= _SMALL:
+                area = state if country == "US" else ""
+                cities.append((fold(name), _Candidate(place, population, area, position == 0)))
+            key = (country, fold(name))
+            if key not in capitals or position == 0:
+                capitals.setdefault(key, (latitude, longitude))
+        if country == "US":
+            sums = centres.setdefault(state, [0.0, 0.0, 0.0])
+            for index, value in enumerate((latitude, longitude, 1.0)):
+                sums[index] += value * population
+    for code, name, number, capital, population, _ in content["countries"]:  # type: ignore[misc]
+        point = capitals.get((code, fold(str(capital))), (None, None))
+        place = Place(
+            geonames_id=number, name=name, kind="country", country=code, latitude=point[0], longitude=point[1]
+        )
+        for other in _country_names()[code]:
+            found.setdefault(fold(other), []).insert(0, _Candidate(place, population, "", True))
+    for code, name, number in content["us_states"]:
+        total = centres.get(str(code))
+        place = Place(
+            geonames_id=int(str(number)),
+            name=str(name),
+            kind="region",
+            country="US",
+            latitude=round(total[0] / total[2], 4) if total else None,
+            longitude=round(total[1] / total[2], 4) if total else None,
+        )
+        found.setdefault(fold(str(name)), []).append(_Candidate(place, 0, str(code), True))
+    for name, candidate in cities:
+        options = found.setdefault(name, [])
+        if all(option.place.geonames_id != candidate.place.geonames_id for option in options):
+            options.append(candidate)
+    return {name: tuple(options) for name, options in found.items()}
