@@ -16,8 +16,9 @@ import logging
 import shlex
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -44,10 +45,11 @@ from pipeline.errors import (
     SourceUnavailableError,
     UnbalancedRunError,
 )
-from pipeline.extract import extract
+from pipeline.extract.worker import extract_all
 from pipeline.fetch import PoliteWeb, Validators, load
 from pipeline.index import client as index_client
 from pipeline.index import quarantine, runs, templates, writer
+from pipeline.index import sources as source_health
 from pipeline.index.documents import to_document
 from pipeline.ledger import Capture, Ledger, RunRecord, WorkItem
 from pipeline.models import (
@@ -66,7 +68,7 @@ from pipeline.models import (
 )
 from pipeline.schedule import RunRequest
 from pipeline.search import get_document
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings, load_settings, load_sources
 from pipeline.urls import canonicalize, document_id
 
 log = logging.getLogger(__name__)
@@ -80,8 +82,8 @@ _STALE_AFTER = timedelta(hours=2)
 _POLL_SLACK = timedelta(minutes=5)
 """A source due a little later is asked now: schedules are coarser than that, and the next one may be an hour off."""
 
-_BYTES_IN_HAND = 32_000_000
-"""Raw bytes worked on at a time, so that two hundred huge pages don't fill the memory."""
+_CHARACTERS_IN_HAND = 16_000_000
+"""Characters of text written at a time, so that a hundred huge articles don't fill the memory."""
 
 
 # -------------------------------------------------------------------------------------------- services
@@ -291,7 +293,10 @@ class _Stopwatch:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + self.timer() - start
+            self.add(stage, self.timer() - start)
+
+    def add(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
 
 def process_batch(
@@ -431,77 +436,71 @@ def _index_pages(
         index_client.wait_until_ready(services.elasticsearch, services.settings.ingest.index_wait_seconds)
         templates.set_up(services.elasticsearch, services.settings.index, services.prefix)
     languages = {source.id: source.language for source in sources if source.language}
-    pages = services.archive.read([item.archived for item in work if item.archived is not None])
-    for group in _groups(zip(work, pages, strict=True), services.settings.index.bulk_documents):
-        end(_index_group(services, run_id, group, languages, watch))
-
-
-def _groups(
-    pairs: Iterable[tuple[WorkItem, RawPage | ArticleFailed]], most: int
-) -> Iterator[list[tuple[WorkItem, RawPage | ArticleFailed]]]:
-    group: list[tuple[WorkItem, RawPage | ArticleFailed]] = []
+    in_work: deque[WorkItem] = deque()
+    ended: list[tuple[int, ItemResult]] = []
+    group: list[tuple[WorkItem, Article]] = []
     size = 0
-    for item, page in pairs:
-        group.append((item, page))
-        size += len(page.body) if isinstance(page, RawPage) else 0
-        if len(group) >= most or size >= _BYTES_IN_HAND:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+
+    def readable() -> Iterator[RawPage]:
+        pages = services.archive.read([item.archived for item in work if item.archived is not None])
+        for item, page in zip(work, pages, strict=True):
+            if isinstance(page, ArticleFailed):
+                ended.append((item.position, _ended(item, Outcome.of(page), "archive")))
+            else:
+                in_work.append(item)
+                yield page
+
+    options = services.settings.extract
+    answers = extract_all(readable(), options, timeout_seconds=options.timeout_seconds, workers=options.workers)
+    with closing(answers):
+        for _, answer, seconds in answers:
+            watch.add("extract", seconds)
+            item = in_work.popleft()
+            if isinstance(answer, ArticleError):
+                ended.append((item.position, _ended(item, Outcome.of(answer), "extract")))
+                continue
+            group.append((item, answer))
+            size += len(answer.body)
+            if len(group) >= services.settings.index.bulk_documents or size >= _CHARACTERS_IN_HAND:
+                end(ended + _index_group(services, run_id, group, languages, watch))
+                ended.clear()
+                group, size = [], 0
+    end(ended + _index_group(services, run_id, group, languages, watch))
 
 
 def _index_group(
     services: Services,
     run_id: str,
-    group: Sequence[tuple[WorkItem, RawPage | ArticleFailed]],
+    group: Sequence[tuple[WorkItem, Article]],
     languages: Mapping[str, str],
     watch: _Stopwatch,
 ) -> list[tuple[int, ItemResult]]:
+    """Enrich and write some articles; the result of each."""
     ended: list[tuple[int, ItemResult]] = []
-
-    def fail(item: WorkItem, error: ArticleError, stage: Stage) -> None:
-        result = ItemResult(ref=item.ref, outcome=Outcome.of(error), stage=stage, archived=item.archived)
-        ended.append((item.position, result))
-
-    articles: list[tuple[WorkItem, Article]] = []
-    with watch.measure("extract"):
-        for item, page in group:
-            if isinstance(page, ArticleFailed):
-                fail(item, page, "archive")
-                continue
-            try:
-                articles.append((item, extract(page, settings=services.settings.extract)))
-            except ArticleError as error:
-                fail(item, error, "extract")
     enriched: list[tuple[WorkItem, EnrichedArticle]] = []
     with watch.measure("enrich"):
-        answers = services.enricher.enrich([article for _, article in articles], source_language=languages)
-        for (item, _), answer in zip(articles, answers, strict=True):
+        answers = services.enricher.enrich([article for _, article in group], source_language=languages)
+        for (item, _), answer in zip(group, answers, strict=True):
             if isinstance(answer, ArticleError):
-                fail(item, answer, "enrich")
+                ended.append((item.position, _ended(item, Outcome.of(answer), "enrich")))
             else:
                 enriched.append((item, answer))
     with watch.measure("index"):
         seen_at = services.now()
-        documents = [to_document(article, seen_at=seen_at, run_id=run_id) for _, article in enriched]
         written = writer.write(
             services.elasticsearch,
-            documents,
+            [to_document(article, seen_at=seen_at, run_id=run_id) for _, article in enriched],
             settings=services.settings.index,
             prefix=services.prefix,
             wait_seconds=services.settings.ingest.index_wait_seconds,
         )
     for (item, _), end in zip(enriched, written, strict=True):
-        result = ItemResult(
-            ref=item.ref,
-            outcome=end.outcome,
-            stage="index",
-            document_id=end.document_id,
-            archived=item.archived,
-        )
-        ended.append((item.position, result))
+        ended.append((item.position, _ended(item, end.outcome, "index", end.document_id)))
     return ended
+
+
+def _ended(item: WorkItem, outcome: Outcome, stage: Stage, document_id: str | None = None) -> ItemResult:
+    return ItemResult(ref=item.ref, outcome=outcome, stage=stage, document_id=document_id, archived=item.archived)
 
 
 # ---------------------------------------------------------------------------------------------- report
@@ -619,9 +618,42 @@ def _publish(services: Services, run_id: str, report: Mapping[str, Any]) -> None
         ),
         prefix=services.prefix,
     )
+    source_health.put(client, _source_reports(services, record), prefix=services.prefix)
     failed = _failed(services, run_id)
     entries = quarantine.entries_of(failed, at=services.now(), run_id=run_id, command=_replay_command)
     quarantine.put(client, entries, prefix=services.prefix)
+
+
+def _source_reports(services: Services, record: RunRecord) -> list[source_health.SourceReport]:
+    try:
+        sources = {source.id: source for source in load_sources(services.settings)}
+    except ConfigurationError:
+        return []  # the file was changed while the run went on; whoever did that is told by every command
+    problems = {problem["source"]: problem for problem in record.problems}
+    tallies, at = services.ledger.tally_by_source(record.run_id), services.now()
+    reports = []
+    for source_id in record.request["sources"]:
+        if (source := sources.get(source_id)) is None:
+            continue
+        health, tally = services.states.health(source_id), tallies.get(source_id, Tally())
+        problem = problems.get(source_id, {})
+        new = tally.count(OutcomeKind.INDEXED) + tally.count(OutcomeKind.UPDATED)
+        reports.append(
+            source_health.SourceReport(
+                source=source,
+                run_id=record.run_id,
+                at=at,
+                tally=tally,
+                last_success_at=None if problem else at,
+                last_article_at=at if new else None,
+                next_poll_at=health.next_poll,
+                articles_per_day=health.articles_per_day if health.last_success else None,
+                consecutive_failures=health.error_streak,
+                error=problem.get("message"),
+                reason=problem.get("reason"),
+            )
+        )
+    return reports
 
 
 def _failed(services: Services, run_id: str) -> list[ItemResult]:

@@ -175,6 +175,8 @@ def get_document(client: Elasticsearch, id_or_url: str, *, prefix: str = "news")
     The article that has the address as its own comes before one that only lists it as an alternate.
     """
     text = id_or_url.strip()
+    if not text:
+        return None
     places = [text]
     ids = [text]
     try:
@@ -300,4 +302,5 @@ def _wrong(query: str, error: BadRequestError) -> str:
         )
     if "parse" in reason.lower():
         return f"{query!r} can't be understood: check quotes, brackets and operators, or put the words in quotes."
-    return f"{query!r} can't be answered: {reason}."
+    reason = re.sub(r"^\w+_exception: |failed to create query: |null(; )?", "", reason)
+    return f"{query!r} can't be answered: {reason or 'one of its fields holds no such values'}."

@@ -78,6 +78,8 @@ class ExtractSettings(_Section):
     """What counts as an article."""
 
     min_characters: int = Field(200, ge=0, description="shorter bodies are rejected as too_short")
+    workers: int = Field(1, ge=0, le=64, description="processes a batch extracts in; 0: in its own, without a time limit")
+    timeout_seconds: float = Field(20, gt=0, description="a page that takes longer ends as extract_timeout")
 
 
 class LanguageSettings(_Section):

@@ -270,7 +270,7 @@ def split(url: str) -> SplitResult:
     head = head.replace("\\", "/")
     if not head.startswith("//"):
         raise ValueError("not an absolute URL: it has no host")
-    authority, slash, path = head.lstrip("/").partition("/")
+    authority, slash, path = head[2:].partition("/")
     authority = authority.rpartition("@")[2]
     match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d*))?", authority)
     if match is None:

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.enrich import language
-from pipeline.enrich.entities import EntityModel, group_by_name, load_entity_model
+from pipeline.enrich.entities import EntityModel, load_entity_model
 from pipeline.enrich.fingerprints import content_hash
+from pipeline.enrich.places import countries_of
+from pipeline.enrich.resolution import EntityReview, read_entity_review, resolve
 from pipeline.errors import ArticleFailed, Reason
 from pipeline.models import Article, EnrichedArticle, Entity, Language, Mention
 from pipeline.settings import EntitySettings, LanguageSettings
 
-__all__ = ["Enricher", "load_enricher"]
+__all__ = ["Enricher", "EntityReview", "load_enricher", "read_entity_review"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Enricher:
 
     language_settings: LanguageSettings
     model: EntityModel | None
+    review: EntityReview = EntityReview()
 
     @property
     def entities_model(self) -> str | None:
@@ -93,21 +96,31 @@ class Enricher:
         entities: tuple[Entity, ...] = ()
         try:
             if mentions:
-                entities = group_by_name(mentions)
+                entities = resolve(mentions, body=article.body, headline=article.headline, review=self.review)
             return EnrichedArticle(
                 article=article,
                 language=found,
                 entities=entities,
                 entities_model=None if mentions is None else self.entities_model,
                 content_hash=content_hash(article.body),
+                countries=countries_of((e.place, len(e.mentions)) for e in entities if e.place is not None),
             )
         except Exception as error:  # noqa: BLE001 - as above
             return _failed("entities", article, error)
 
 
-def load_enricher(language_settings: LanguageSettings, entity_settings: EntitySettings) -> Enricher:
-    """Load what enriching needs, once per process. Raises ConfigurationError when the model can't be loaded."""
-    return Enricher(language_settings=language_settings, model=load_entity_model(entity_settings))
+def load_enricher(
+    language_settings: LanguageSettings, entity_settings: EntitySettings, *, review: EntityReview | None = None
+) -> Enricher:
+    """Load what enriching needs, once per process. Raises ConfigurationError when the model can't be loaded.
+
+    ``review`` is what people decided about entities, from ``read_entity_review(config_dir / "entities.toml")``.
+    """
+    return Enricher(
+        language_settings=language_settings,
+        model=load_entity_model(entity_settings),
+        review=review or EntityReview(),
+    )
 
 
 def _failed(what: str, article: Article, error: Exception) -> ArticleFailed:

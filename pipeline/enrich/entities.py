@@ -7,14 +7,14 @@ with this project. Its labels become this project's types through ``entities.lab
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from pipeline.enrich.language import UNDETERMINED, language_code, same_language
 from pipeline.errors import ConfigurationError
-from pipeline.models import Entity, EntityType, Mention
+from pipeline.models import EntityType, Mention
 from pipeline.settings import EntitySettings
 
 if TYPE_CHECKING:
@@ -82,22 +82,12 @@ def load_entity_model(settings: EntitySettings) -> EntityModel | None:
     return EntityModel(name=name, language=language_code(meta.get("lang")) or "xx", labels=labels, nlp=nlp)
 
 
-def group_by_name(mentions: Iterable[Mention]) -> tuple[Entity, ...]:
-    """Mentions of the same text and type as one entity each, in order of appearance."""
-    groups: dict[tuple[str, EntityType], list[Mention]] = {}
-    names: dict[tuple[str, EntityType], str] = {}
-    for mention in mentions:
-        name = " ".join(mention.text.split())
-        key = name.casefold(), mention.type
-        names.setdefault(key, name)
-        groups.setdefault(key, []).append(mention)
-    return tuple(Entity(name=names[key], type=key[1], mentions=tuple(group)) for key, group in groups.items())
-
-
 @cache
 def _load(model: str) -> SpacyPipeline:
     # Imported here: spaCy takes a second and some 100 MB, which runs without entities needn't pay.
     import spacy
+
+    import pipeline.enrich.name_lists  # noqa: F401 - makes its component known to spaCy
 
     try:
         nlp = spacy.load(model)

@@ -22,8 +22,7 @@ COUNTRY_NAMES = {
     "CD": "Democratic Republic of Congo, DR Congo, DRC, Congo-Kinshasa, Zaire, Congo", "CG": "Republic of Congo, "
     "Congo-Brazzaville", "CI": "Cote d'Ivoire, Côte d'Ivoire", "CN": "People's Republic of China, PRC, Mainland China",
     "CV": "Cape Verde, Cabo Verde", "CZ": "Czech Republic, Czechia", "DE": "Federal Republic of Germany",
-    "FK": "Falklands, Malvinas", "FM": "Micronesia", "GB": "UK, U.K., Britain, Great Britain, England, Scotland, Wales, "
-    "Northern Ireland", "HK": "Hong Kong", "IE": "Republic of Ireland", "IR": "Islamic Republic of Iran",
+    "FK": "Falklands, Malvinas", "FM": "Micronesia", "GB": "UK, U.K., Britain, Great Britain", "HK": "Hong Kong", "IE": "Republic of Ireland", "IR": "Islamic Republic of Iran",
     "KP": "North Korea, DPRK, N. Korea, N Korea", "KR": "South Korea, Republic of Korea, S. Korea, S Korea",
     "LA": "Laos", "MK": "Macedonia", "MM": "Burma", "MO": "Macau", "NL": "Netherlands, Holland",
     "PS": "Palestine, Palestinian Territories", "RU": "Russian Federation", "SY": "Syrian Arab Republic",
@@ -31,16 +30,18 @@ COUNTRY_NAMES = {
     "US": "U.S., US, U.S, USA, U.S.A., United States of America, America", "VA": "Holy See, Vatican City, Vatican",
     "VN": "Viet Nam",
 }  # fmt: skip
-"""Names of countries that newspapers use beside the gazetteer's own. England, Scotland, Wales and Northern Ireland
-are counted under the United Kingdom."""
+"""Names of countries that newspapers use beside the gazetteer's own."""
 
-REGIONS = {
-    "Gaza Strip": "PS", "West Bank": "PS", "East Jerusalem": "PS", "Kashmir": None, "Tibet": "CN", "Xinjiang": "CN",
-    "Chechnya": "RU", "Crimea": None, "Siberia": "RU", "Darfur": "SD", "Catalonia": "ES", "Bavaria": "DE",
-    "Washington, D.C.": "US", "Washington DC": "US", "Washington D.C.": "US",
-}  # fmt: skip
+NATIONS = (
+    (6269131, "England", "London"), (2638360, "Scotland", "Edinburgh"), (2634895, "Wales", "Cardiff"),
+    (2641364, "Northern Ireland", "Belfast"),
+)  # fmt: skip
+"""The parts of the United Kingdom: GeoNames id, name, the city whose point is theirs."""
 
-_DECISIVE = 8.0
+CITY_NAMES = {"Washington DC": "Washington", "Washington D.C.": "Washington", "Washington, D.C.": "Washington"}
+"""Names of cities that the gazetteer lacks, and its own."""
+
+_DECISIVE = 5.0
 """A city so many times larger than the next of its name is meant unless the article speaks for another."""
 
 _SMALL = 100_000
@@ -111,15 +112,13 @@ def demonyms() -> frozenset[str]:
     return frozenset(filter(None, text.splitlines()))
 
 
-def _choose(
-    options: Sequence[_Candidate], named: set[str], neighbour: str, source_country: str | None
-) -> Place | None:
+def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, source_country: str | None) -> Place | None:
     if neighbour:
         near = [o for o in options if neighbour in _names_of_area(o)]
         if near:
             return max(near, key=lambda o: o.population).place
     states = [o for o in options if o.place.kind == "region"]
-    options = [o for o in options if o.place.kind != "region"]
+    options = [o for o in options if o.place.kind == "city"]
     # "Washington" and "New York" are cities first; a state that shares its name with no large city is a state.
     if states and max((o.population for o in options), default=0) < 500_000:
         return states[0].place
@@ -133,7 +132,7 @@ def _choose(
             return first.place
         return None
     fits.sort(key=lambda o: -o.population)
-    if fits and (len(fits) == 1 or fits[0].population >= _DECISIVE / 2 * fits[1].population):
+    if fits and (len(fits) == 1 or fits[0].population >= 3 * fits[1].population):
         return fits[0].place
     return None
 
@@ -142,9 +141,9 @@ def _speaks_for_us_state(candidates: Mapping[str, Sequence[_Candidate]]) -> bool
     folded = {fold(name) for name in candidates}
     if folded & {"russia", "tbilisi", "abkhazia", "south ossetia", "armenia", "azerbaijan", "moscow"}:
         return False
-    return any(o.place.kind == "region" for name, os in candidates.items() if fold(name) != "georgia" for o in os) or bool(
-        folded & {"atlanta", "savannah"}
-    )
+    return any(
+        o.place.kind == "region" for name, os in candidates.items() if fold(name) != "georgia" for o in os
+    ) or bool(folded & {"atlanta", "savannah"})
 
 
 def _names_of_area(option: _Candidate) -> set[str]:
@@ -212,8 +211,14 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
             longitude=round(total[1] / total[2], 4) if total else None,
         )
         found.setdefault(fold(str(name)), []).append(_Candidate(place, 0, str(code), True))
+    for number, name, city in NATIONS:
+        point = capitals[("GB", fold(city))]
+        place = Place(geonames_id=number, name=name, kind="region", country="GB", latitude=point[0], longitude=point[1])
+        found.setdefault(fold(name), []).append(_Candidate(place, 0, "", True))
     for name, candidate in cities:
         options = found.setdefault(name, [])
         if all(option.place.geonames_id != candidate.place.geonames_id for option in options):
             options.append(candidate)
+    for name, own in CITY_NAMES.items():
+        found.setdefault(fold(name), []).extend(found[fold(own)])
     return {name: tuple(options) for name, options in found.items()}

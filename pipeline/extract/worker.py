@@ -7,8 +7,9 @@ does that and starts another worker. Workers are spawned, not forked: the caller
 from __future__ import annotations
 
 import multiprocessing
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -24,8 +25,8 @@ _PAGES_PER_WORKER = 2_000  # then a fresh process: C libraries keep what they on
 
 def extract_all(
     pages: Iterable[RawPage], settings: ExtractSettings, *, timeout_seconds: float = 10, workers: int = 1
-) -> Iterator[tuple[RawPage, Article | ArticleError]]:
-    """Extract ``pages`` and yield each with its article or its error, in the order they came.
+) -> Generator[tuple[RawPage, Article | ArticleError, float]]:
+    """Extract ``pages`` and yield each with its article or its error and the seconds it took, in the order they came.
 
     A page that takes longer than ``timeout_seconds`` yields ArticleFailed(EXTRACT_TIMEOUT), one that kills its worker
     (memory, a crash in a C library) ArticleFailed(EXTRACT_ERROR); the worker is replaced and the others go on.
@@ -33,11 +34,11 @@ def extract_all(
     """
     if workers <= 0:
         for page in pages:
-            yield page, _attempt(page, settings)
+            yield page, *_attempt(page, settings)
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(max_workers=workers, max_tasks=_PAGES_PER_WORKER, initializer=warm_up, context=context)
-    waiting: deque[tuple[RawPage, ProcessFuture[Article | ArticleError]]] = deque()
+    waiting: deque[tuple[RawPage, ProcessFuture[Attempt]]] = deque()
     try:
         for page in pages:
             waiting.append((page, pool.schedule(_attempt, args=(page, settings), timeout=timeout_seconds)))
@@ -60,21 +61,29 @@ def warm_up() -> None:
     import pipeline.extract.item  # noqa: F401
 
 
-def _attempt(page: RawPage, settings: ExtractSettings) -> Article | ArticleError:
+Attempt = tuple[Article | ArticleError, float]
+
+
+def _attempt(page: RawPage, settings: ExtractSettings) -> Attempt:
+    start = time.perf_counter()
+    answer: Article | ArticleError
     try:
-        return extract(page, settings=settings)
+        answer = extract(page, settings=settings)
     except ArticleError as error:
-        return error.with_traceback(None)
+        answer = error.with_traceback(None)
+    return answer, time.perf_counter() - start
 
 
 def _result(
-    page: RawPage, future: ProcessFuture[Article | ArticleError], timeout_seconds: float
-) -> tuple[RawPage, Article | ArticleError]:
+    page: RawPage, future: ProcessFuture[Attempt], timeout_seconds: float
+) -> tuple[RawPage, Article | ArticleError, float]:
     try:
-        return page, future.result()
+        return page, *future.result()
     except FutureTimeout:
-        return page, ArticleFailed(Reason.EXTRACT_TIMEOUT, f"not done within {timeout_seconds:g} s")
-    except ProcessExpired as error:
-        return page, ArticleFailed(Reason.EXTRACT_ERROR, f"the worker process ended with exit code {error.exitcode}")
+        error = ArticleFailed(Reason.EXTRACT_TIMEOUT, f"not done within {timeout_seconds:g} s")
+        return page, error, timeout_seconds
+    except ProcessExpired as expired:
+        code = expired.exitcode
+        return page, ArticleFailed(Reason.EXTRACT_ERROR, f"the worker process ended with exit code {code}"), 0.0
     except CancelledError:
-        return page, ArticleFailed(Reason.EXTRACT_ERROR, "the worker pool was stopped")
+        return page, ArticleFailed(Reason.EXTRACT_ERROR, "the worker pool was stopped"), 0.0

@@ -352,8 +352,13 @@ class PoliteWeb:
         return target
 
     def _next_hop(self, target: str, location: str) -> str:
+        # Header bytes were read as Latin-1; sites that write more than ASCII there mean UTF-8.
+        with contextlib.suppress(UnicodeError):
+            location = location.encode("latin-1").decode("utf-8")
+        way, mark, query = location.partition("?")
         try:
-            joined = urljoin(target, location)
+            # Browsers take a backslash for a slash.
+            joined = urljoin(target, way.replace("\\", "/") + mark + query)
         except ValueError:
             raise ArticleFailed(Reason.BAD_URL, f"{target} redirects to an address that is none") from None
         try:

@@ -166,7 +166,8 @@ def describe(problem: Any) -> str:
     said = [f"{start.get('type')}: {start.get('reason')}"]
     cause = start.get("caused_by") or problem.get("caused_by")
     while isinstance(cause, Mapping):
-        if (reason := str(cause.get("reason"))) not in said[-1]:
+        reason = cause.get("reason")
+        if reason and reason not in said[-1]:
             said.append(reason)
         cause = cause.get("caused_by")
     return "; ".join(said).rstrip(".")

@@ -19,6 +19,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -277,6 +278,8 @@ def source_mapping() -> dict[str, Any]:
             "last_success_at": _DATE,
             "last_failure_at": _DATE,
             "last_article_at": _DATE,
+            "next_poll_at": _DATE,
+            "articles_per_day": _FLOAT,
             "consecutive_failures": _LONG_INTEGER,
             "run": _object(id=_KEYWORD),
             "discovered": _LONG_INTEGER,
@@ -395,9 +398,15 @@ def set_up(client: Elasticsearch, settings: IndexSettings, prefix: str = "news")
             _apply(
                 lambda name=name, body=body: client.cluster.put_component_template(name=name, **_options(body)), name
             )
-    for name, body in index_templates(settings, prefix).items():
-        if f"template {name}" in changed:
-            _apply(lambda name=name, body=body: client.indices.put_index_template(name=name, **_options(body)), name)
+    wanted = {n: body for n, body in index_templates(settings, prefix).items() if f"template {n}" in changed}
+
+    def put_template(item: tuple[str, dict[str, Any]]) -> None:
+        name, body = item
+        _apply(lambda: client.indices.put_index_template(name=name, **_options(body)), name)
+
+    # Elasticsearch tries out each template it is given; several at a time take a quarter of the time.
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put_template, wanted.items()))
     for index, mapping, current in _existing(client, names):
         if _compare(mapping, current) == "outdated":
             options = {key.removeprefix("_") if key == "_meta" else key: value for key, value in mapping.items()}

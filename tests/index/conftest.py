@@ -1,3 +1,3 @@
-from tests.index.installation import client, dump, installation, prefix, settings, with_retries
+from indexing.installation import client, dump, installation, prefix, settings, with_retries
 
 __all__ = ["client", "dump", "installation", "prefix", "settings", "with_retries"]

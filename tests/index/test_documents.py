@@ -11,7 +11,7 @@ from pipeline import urls
 from pipeline.index.documents import NOT_HASHED, document_hash, to_document
 from pipeline.index.templates import article_mapping
 from pipeline.models import ArticleRef, DateCandidate, RemovedText
-from tests.index.articles import NOON, document, enriched
+from indexing.articles import NOON, document, enriched
 
 
 def test_the_id_comes_from_the_canonical_url() -> None:

@@ -11,7 +11,7 @@ from pipeline.errors import Reason
 from pipeline.index import quarantine
 from pipeline.index.quarantine import Entry
 from pipeline.models import ArchiveAddress, ArticleRef, ItemResult, Outcome, OutcomeKind, StatedFacts
-from tests.index.articles import NOON
+from indexing.articles import NOON
 
 REF = ArticleRef(
     source_id="example",

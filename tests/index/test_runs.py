@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch
 from pipeline.index import runs
 from pipeline.index.runs import RunReport
 from pipeline.models import OutcomeKind, Tally
-from tests.index.articles import NOON
+from indexing.articles import NOON
 
 REPORT = RunReport(
     id="manual__2024-05-01T12:00:00+00:00",

@@ -22,8 +22,8 @@ from pipeline.index.templates import Names
 from pipeline.index.writer import Written, write
 from pipeline.models import OutcomeKind
 from pipeline.settings import IndexSettings
-from tests.index.articles import FILLER, NOON, document
-from tests.index.forwarder import Fate, forwarder
+from indexing.articles import FILLER, NOON, document
+from indexing.forwarder import Fate, forwarder
 
 DAY = timedelta(days=1)
 
@@ -168,7 +168,7 @@ def test_wrong_values_are_refused_one_by_one(put: Write, field: str, value: obje
 
 
 def test_long_texts_are_kept_whole(client: Elasticsearch, put: Write, prefix: str) -> None:
-    """A body far beyond Lucene's term limit, with a word of 40,000 letters and over-long names, is stored uncut and found."""
+    """A body far beyond Lucene's term limit, with a word of 40,000 letters and over-long names, is stored uncut."""
     body = f"{'x' * 40_000} " + "word " * 300_000 + "needle"
     long = document("https://a.example/long", body, authors=("n" * 40_000,), keywords=("k" * 9_000,))
     assert kinds(put(long)) == ["indexed"]
@@ -337,7 +337,7 @@ def _is_bulk(path: str, body: bytes) -> bool:
 
 @pytest.mark.parametrize("fate", ["lose answer", "lose request", 503, 504, 429])
 def test_what_arrived_counts_once(put: Write, dump: Dump, elasticsearch_url: str, fate: Fate) -> None:
-    """A request whose answer was lost is asked about, not repeated blindly: articles are there once and count as indexed."""
+    """A request without an answer is asked about, not repeated blindly: articles are there once and count as indexed."""
     documents = [document(f"https://a.example/{number}") for number in range(5)]
     documents += [document(f"https://b{number}.example/wire", FILLER) for number in range(3)]
     with forwarder(elasticsearch_url, _once(_is_bulk, fate)) as url, connect(url) as flaky:
@@ -389,15 +389,18 @@ def test_a_long_absence_is_told_and_made_up_for(put: Write, dump: Dump, elastics
         return "lose request" if _is_bulk(path, body) and len([p for p in bulks if "_bulk" in p]) > 1 else "pass"
 
     small = IndexSettings(bulk_documents=2)
-    with forwarder(elasticsearch_url, second_bulk_on) as url, connect(url) as flaky:
-        with pytest.raises(IndexUnavailableError):
-            put(*documents, client=flaky, settings=small, wait_seconds=0.5)
+    with (
+        forwarder(elasticsearch_url, second_bulk_on) as url,
+        connect(url) as flaky,
+        pytest.raises(IndexUnavailableError),
+    ):
+        put(*documents, client=flaky, settings=small, wait_seconds=0.5)
     assert Counter(kinds(put(*documents))) == {"unchanged": 2, "indexed": 4}
     assert len(dump()) == 6
 
 
 def test_a_proxy_that_refuses_large_requests(put: Write, elasticsearch_url: str) -> None:
-    """Where something on the way allows only small requests, documents are sent one by one, and only those too large fail."""
+    """Where something on the way allows only small requests, documents go one by one, and only those too large fail."""
 
     def limit(method: str, path: str, body: bytes) -> Fate:
         return 413 if len(body) > 20_000 else "pass"
@@ -413,9 +416,12 @@ def test_a_proxy_that_refuses_large_requests(put: Write, elasticsearch_url: str)
 @pytest.mark.parametrize("status", [401, 403])
 def test_being_turned_away_is_for_a_person(put: Write, elasticsearch_url: str, status: int) -> None:
     """Wrong credentials end the batch at once and name the variables; they fail no article."""
-    with forwarder(elasticsearch_url, _once(_is_bulk, status, 99)) as url, connect(url) as locked:
-        with pytest.raises(ConfigurationError, match="ELASTICSEARCH_API_KEY"):
-            put(document(), client=locked)
+    with (
+        forwarder(elasticsearch_url, _once(_is_bulk, status, 99)) as url,
+        connect(url) as locked,
+        pytest.raises(ConfigurationError, match="ELASTICSEARCH_API_KEY"),
+    ):
+        put(document(), client=locked)
 
 
 def test_a_blocked_index_is_for_a_person(client: Elasticsearch, put: Write, prefix: str) -> None:

@@ -51,7 +51,7 @@ def forwarder(target: str, fate: Callable[[str, str, bytes], Fate]) -> Iterator[
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = forward  # noqa: N815
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = forward
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -23,14 +23,14 @@ def settings() -> IndexSettings:
     return IndexSettings()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def client(elasticsearch_url: str) -> Iterator[Elasticsearch]:
     with connection.connect(elasticsearch_url) as client:
         connection.wait_until_ready(client, 60)
         yield client
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def installation(client: Elasticsearch, settings: IndexSettings) -> Iterator[str]:
     """A prefix with all templates in place."""
     prefix = f"t{uuid4().hex[:10]}"

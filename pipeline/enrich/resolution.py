@@ -1,0 +1,456 @@
+"""From mentions to entities: which mentions of an article name the same person, place or organisation.
+
+Pure functions of the article's text and the mentions found in it. The rules are those of newspaper style: a person
+is introduced by full name and then called by surname; an organisation's abbreviation is given in brackets.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.enrich.places import demonyms, fold, is_country, locate
+from pipeline.errors import ConfigurationError
+from pipeline.models import Entity, EntityType, Mention, Place
+
+# ---------------------------------------------------------------------------------------------------- review
+
+
+@dataclass(frozen=True, slots=True)
+class EntityReview:
+    """What people decided about entities: see ``config/entities.toml``.
+
+    ``names`` leads from a key to the key and name it is merged into; ``hidden`` keys are left out, and so are
+    mentions whose text is in ``blocked``.
+    """
+
+    names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+    blocked: frozenset[str] = frozenset()
+
+
+def read_entity_review(path: Path) -> EntityReview:
+    """Read a reviewed list; a missing file is an empty one.
+
+    ``[[entity]]`` tables have ``type`` and ``name``, and optionally ``also`` (other names that mean the same) and
+    ``hide``; ``block`` at the top lists texts that are never a mention. Raises ConfigurationError with every mistake.
+    """
+    if not path.exists():
+        return EntityReview()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    problems = [
+        f"{path}: unknown key {key!r}; allowed are block, entity" for key in content if key not in ("block", "entity")
+    ]
+    names: dict[str, tuple[str, str]] = {}
+    hidden: set[str] = set()
+    for number, entry in enumerate(content.get("entity", []), start=1):
+        where = f"{path}: entity {number}"
+        if unknown := sorted(set(entry) - {"type", "name", "also", "hide"}):
+            problems.append(f"{where}: unknown key {unknown[0]!r}; allowed are type, name, also, hide")
+        try:
+            kind = EntityType(entry["type"])
+            name = str(entry["name"])
+        except (KeyError, ValueError):
+            problems.append(f"{where}: needs a name and a type out of {', '.join(EntityType)}")
+            continue
+        key = entity_key(kind, name)
+        if entry.get("hide"):
+            hidden.add(key)
+        for other in [name, *entry.get("also", [])]:
+            names[entity_key(kind, other)] = key, name
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return EntityReview(names=names, hidden=frozenset(hidden), blocked=frozenset(map(fold, content.get("block", []))))
+
+
+# ---------------------------------------------------------------------------------------------------- names
+
+_GIVEN_NAMES = {
+    "sergey": "sergei", "sergej": "sergei", "dmitriy": "dmitry", "dmitri": "dmitry", "dimitri": "dmitry",
+    "aleksandr": "alexander", "alexandr": "alexander", "aleksander": "alexander", "alexei": "alexey", "aleksei": "alexey",
+    "aleksey": "alexey", "yuriy": "yuri", "yury": "yuri", "vitaliy": "vitali", "vitaly": "vitali", "andrey": "andrei",
+    "evgeny": "yevgeny", "evgeni": "yevgeny", "yevgeni": "yevgeny", "nikolay": "nikolai", "anatoliy": "anatoly",
+    "volodymir": "volodymyr", "zelenskiy": "zelensky", "zelenskyy": "zelensky", "mohamed": "mohammed",
+    "muhammad": "mohammed", "mohammad": "mohammed", "muhammed": "mohammed", "mohamad": "mohammed", "ahmad": "ahmed",
+    "husein": "hussein", "hussain": "hussein", "husayn": "hussein", "hossein": "hussein", "usama": "osama",
+    "moammar": "muammar", "moamer": "muammar", "gaddafi": "gadhafi", "qaddafi": "gadhafi", "kadafi": "gadhafi",
+    "jung": "jong",
+}  # fmt: skip
+"""Transliterations of one name, and the spelling that stands for all in keys."""
+
+_TITLES = frozenset(
+    """president prime minister premier chancellor secretary general gen gen. lt lt. col col. colonel major maj maj.
+    captain capt capt. sgt sgt. sergeant senator sen sen. rep rep. representative congressman congresswoman king queen
+    prince princess pope cardinal archbishop bishop ayatollah sheikh sheik mullah ambassador governor gov gov. mayor
+    judge justice chief foreign defense defence interior finance vice deputy former then-president ex-president
+    president-elect envoy spokesman spokeswoman spokesperson leader rev rev. reverend sir lord lady dame admiral commander
+    lieutenant brigadier professor prof prof. dr dr. doctor mr mr. mrs mrs. ms ms. miss imam chairman chairwoman director
+    attorney crown grand sultan emir undersecretary marshal coach manager detective inspector constable officer private
+    corporal chief executive ceo minister's the comrade señor don herr frau monsieur madame dictator right-hand us u.s.
+    russian korean north american state of"""
+    .split()
+)  # fmt: skip
+_REAL_TITLES = _TITLES - {"the", "us", "u.s.", "russian", "korean", "north", "american", "state", "of"}
+_NO_NAMES = frozenset(
+    """north south east west northern southern eastern western northeast northwest southeast southwest scroll photo video
+    advertisement subscribe read share watch listen updated published source copyright image getty click"""
+    .split()
+)  # fmt: skip
+"""Directions, and words of page furniture that models take for names."""
+_PARTICLES = frozenset("al el bin ibn abu von van de der den da di del la le du dos ter ben st".split())
+_SUFFIXES = frozenset("jr jr. sr sr. ii iii iv phd md mp mep".split())
+_QUOTES = "\"'`‘’“”«»„()[]{}<>*•-–—,;:!?…/\\|#@ \t\r\n\f\v\u00a0\u200b\ufeff"
+_LEGAL = frozenset("inc inc. corp corp. corporation co co. company ltd ltd. plc llc ag gmbh sa s.a. nv ab asa".split())
+
+
+def name_parts(name: str) -> tuple[str, ...]:
+    """The words of a name as they are compared: no accents, case, dots, hyphens; one spelling per transliteration."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
+    plain = re.sub(r"[’'`]", "", plain).replace("ł", "l").replace("ø", "o").replace("ı", "i").replace("đ", "d")
+    return tuple(_GIVEN_NAMES.get(part, part) for part in re.findall(r"[^\W_]+", plain))
+
+
+def entity_key(kind: EntityType, name: str) -> str:
+    """The key of a name: equal for its spellings, in all articles. ``person:kim-jong-un``."""
+    parts = name_parts(name)
+    if kind is EntityType.ORGANIZATION:
+        while len(parts) > 1 and parts[0] == "the":
+            parts = parts[1:]
+        while len(parts) > 1 and parts[-1] in _LEGAL:
+            parts = parts[:-1]
+    return f"{kind.value}:{'-'.join(parts)}"
+
+
+# -------------------------------------------------------------------------------------------------- mentions
+
+
+def clean_mentions(mentions: Iterable[Mention], body: str, *, blocked: frozenset[str] = frozenset()) -> list[Mention]:
+    """Mentions as names: without titles, possessives, quotes; cut at line ends; in order, none within another.
+
+    ``body[m.start:m.end] == m.text`` holds for each, as it does for those given.
+    """
+    found: list[Mention] = []
+    taken = 0
+    for mention in sorted(mentions, key=lambda m: (m.start, -m.end)):
+        cleaned = _clean(mention, body)
+        if cleaned is None or cleaned.start < taken or fold(cleaned.text) in blocked:
+            continue
+        found.append(cleaned)
+        taken = cleaned.end
+    return found
+
+
+def _clean(mention: Mention, body: str) -> Mention | None:
+    start, end = mention.start, mention.end
+    line_end = re.search(r"[\r\n\f\v]", body[start:end].rstrip())
+    if line_end:
+        end = start + line_end.start()
+    start, end = _trim(body, start, end)
+    possessive = re.search(r"['’]s?$", body[start:end])
+    if possessive and mention.type is not EntityType.ORGANIZATION:
+        end = start + possessive.start()
+    elif re.search(r"['’]s$", body[start:end]) and " " in body[start:end]:
+        end -= 2
+    words = list(re.finditer(r"\S+", body[start:end]))
+    if mention.type is EntityType.PERSON:
+        first = 0
+        while first < len(words) - 1 and words[first][0].casefold().rstrip(",") in _TITLES:
+            first += 1
+        # "us" or "north" in front go only together with a title: "North Korean leader Kim".
+        if any(word[0].casefold() in _REAL_TITLES for word in words[:first]) or first == 0:
+            start += words[first].start() if words else 0
+    start, end = _trim(body, start, end)
+    text = body[start:end]
+    if not any(c.isalpha() for c in text) or len(text) > 120:
+        return None
+    if text.casefold() in _REAL_TITLES:
+        return None
+    if mention.type in (EntityType.PERSON, EntityType.PLACE) and not any(c.isupper() or c.isdigit() for c in text):
+        if text.lower() != text.upper():  # scripts without capitals stay
+            return None
+    kind = mention.type
+    if text in demonyms() or text.casefold() in _NO_NAMES:
+        return None
+    behind = re.match(r" [^\W\d_]+", body[end : end + 30])
+    if behind and text + behind[0] in demonyms():
+        return None  # "North" of "North Korean"
+    if kind in (EntityType.PERSON, EntityType.ORGANIZATION) and is_country(text):
+        kind = EntityType.PLACE
+    return Mention(text=text, type=kind, start=start, end=end)
+
+
+def _trim(body: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and body[start] in _QUOTES:
+        start += 1
+    while start < end and body[end - 1] in _QUOTES:
+        end -= 1
+    return start, end
+
+
+def split_compounds(mentions: Sequence[Mention]) -> list[Mention]:
+    """Hyphen compounds of two names ("Lavrov-Kim") as two mentions, where each half is a person's name here."""
+    known = {part for m in mentions if m.type is EntityType.PERSON for part in m.text.split()}
+    result: list[Mention] = []
+    for mention in mentions:
+        halves = re.fullmatch(r"([^\W\d_][\w’'.]+)[-–]([^\W\d_][\w’'.]+)", mention.text)
+        if halves and halves[2][0].isupper():
+            left, right = halves[1], halves[2]
+            if left in known and right in known:
+                result.append(replace(mention, text=left, type=EntityType.PERSON, end=mention.start + len(left)))
+                result.append(replace(mention, text=right, type=EntityType.PERSON, start=mention.end - len(right)))
+                continue
+        result.append(mention)
+    return result
+
+
+def settle_types(mentions: Sequence[Mention]) -> list[Mention]:
+    """One type for one text in an article: that of most of its mentions; a surname follows the full name."""
+    votes: dict[str, Counter[EntityType]] = defaultdict(Counter)
+    for mention in mentions:
+        votes[mention.text][mention.type] += 1
+    surnames = {m.text.split()[-1] for m in mentions if m.type is EntityType.PERSON and " " in m.text}
+    result = []
+    for mention in mentions:
+        counts = votes[mention.text]
+        kind = max(counts, key=lambda k: (counts[k], k is mention.type))
+        if mention.text in surnames and counts[EntityType.PERSON] and not is_country(mention.text):
+            kind = EntityType.PERSON
+        result.append(replace(mention, type=kind))
+    return result
+
+
+# -------------------------------------------------------------------------------------------------- clusters
+
+
+@dataclass(slots=True)
+class _Cluster:
+    kind: EntityType
+    parts: tuple[str, ...]
+    mentions: list[Mention] = field(default_factory=list)
+
+    @property
+    def full(self) -> int:
+        return len(self.mentions)
+
+
+def resolve(
+    mentions: Iterable[Mention],
+    *,
+    body: str,
+    headline: str = "",
+    source_country: str | None = None,
+    review: EntityReview | None = None,
+) -> tuple[Entity, ...]:
+    """The entities of an article, the most salient first, each with its mentions, key, salience and place."""
+    review = review or EntityReview()
+    cleaned = settle_types(split_compounds(clean_mentions(mentions, body, blocked=review.blocked)))
+    clusters: list[_Cluster] = []
+    for kind in EntityType:
+        of_kind = [m for m in cleaned if m.type is kind]
+        if kind is EntityType.PERSON:
+            clusters += _persons(of_kind, headline)
+        elif kind is EntityType.ORGANIZATION:
+            clusters += _organizations(of_kind, body)
+        else:
+            clusters += _by_fold(of_kind, kind)
+    entities = _with_places(clusters, body, headline, source_country)
+    return _reviewed(entities, review, body, headline)
+
+
+def _by_fold(mentions: Sequence[Mention], kind: EntityType) -> list[_Cluster]:
+    groups: dict[str, _Cluster] = {}
+    for mention in mentions:
+        groups.setdefault(fold(mention.text), _Cluster(kind, name_parts(mention.text))).mentions.append(mention)
+    return list(groups.values())
+
+
+def _persons(mentions: Sequence[Mention], headline: str) -> list[_Cluster]:
+    full: list[_Cluster] = []
+    short: list[tuple[tuple[str, ...], Mention]] = []
+    for mention in mentions:
+        parts = tuple(p for p in name_parts(mention.text) if p not in _SUFFIXES) or name_parts(mention.text)
+        if len([p for p in parts if p not in _PARTICLES]) < 2:
+            short.append((parts, mention))
+            continue
+        cluster = next((c for c in full if _same_person(c.parts, parts)), None)
+        if cluster is None:
+            cluster = _Cluster(EntityType.PERSON, parts)
+            full.append(cluster)
+        elif sum(map(len, parts)) > sum(map(len, cluster.parts)):
+            cluster.parts = parts
+        cluster.mentions.append(mention)
+    weight = {id(c): c.full + 3 * _in_headline(c, headline) for c in full}
+    introduced = {id(c): c.mentions[0].start for c in full}
+    lone: dict[tuple[str, ...], _Cluster] = {}
+    for parts, mention in short:
+        found = _whose(parts, mention, full, weight, introduced)
+        if found is None:
+            found = lone.setdefault(parts, _Cluster(EntityType.PERSON, parts))
+        found.mentions.append(mention)
+    return [*full, *lone.values()]
+
+
+def _same_person(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    if one == other or "".join(one) == "".join(other):
+        return True
+    short, long = sorted((one, other), key=len)
+    if len(short) < 2 or short[-1] != long[-1]:
+        return False
+    if short[0] == long[0]:
+        # "Sergei Lavrov" and "Sergei Viktorovich Lavrov"; but "Kim Jong Un" and "Kim Un" are not for us to say.
+        return set(short) <= set(long) or all(any(p[0] == q[0] for q in long) for p in short)
+    initial, first = sorted((short[0], long[0]), key=len)
+    return len(initial) == 1 and first.startswith(initial) and len(short) == len(long)
+
+
+def _whose(
+    parts: tuple[str, ...],
+    mention: Mention,
+    full: Sequence[_Cluster],
+    weight: Mapping[int, int],
+    introduced: Mapping[int, int],
+) -> _Cluster | None:
+    """The person a lone surname (or first name, or family name in front) belongs to."""
+    by_surname = [c for c in full if c.parts[-len(parts) :] == parts]
+    by_first = [c for c in full if c.parts[: len(parts)] == parts]
+    options = by_surname or by_first
+    if len(options) < 2:
+        return options[0] if options else None
+    options = sorted(options, key=lambda c: -weight[id(c)])
+    if weight[id(options[0])] >= 2 * weight[id(options[1])]:
+        return options[0]
+    if not by_surname:
+        # A family name in front ("Kim"): whom the article introduced first, of those it often names in full.
+        often = [c for c in options if 2 * weight[id(c)] >= weight[id(options[0])]]
+        return min(often, key=lambda c: introduced[id(c)])
+    before = [c for c in options if introduced[id(c)] < mention.start]
+    if before:
+        return max(before, key=lambda c: max(m.start for m in c.mentions if m.start < mention.start))
+    return options[0]
+
+
+def _in_headline(cluster: _Cluster, headline: str) -> bool:
+    words = set(name_parts(headline))
+    return bool(words) and set(cluster.parts) <= words
+
+
+_BRACKETED = re.compile(r"\s*[,]?\s*[(\[]\s*(?:the\s+)?([A-Z][A-Za-z.&-]{1,9})\s*[)\]]")
+
+
+def _organizations(mentions: Sequence[Mention], body: str) -> list[_Cluster]:
+    groups: dict[str, _Cluster] = {}
+    for mention in mentions:
+        key = entity_key(EntityType.ORGANIZATION, mention.text)
+        groups.setdefault(key, _Cluster(EntityType.ORGANIZATION, name_parts(mention.text))).mentions.append(mention)
+    for mention in mentions:
+        given = _BRACKETED.match(body, mention.end)
+        if not given or not _abbreviates(given[1], mention.text):
+            continue
+        long = groups.get(entity_key(EntityType.ORGANIZATION, mention.text))
+        short_key = entity_key(EntityType.ORGANIZATION, given[1])
+        short = groups.get(short_key)
+        if long is not None and short is not None and long is not short:
+            long.mentions.extend(short.mentions)
+            groups[short_key] = long
+    clusters = list({id(c): c for c in groups.values()}.values())
+    # "Goldman" after "Goldman Sachs": the first words of one longer name only.
+    for cluster in sorted(clusters, key=lambda c: len(c.parts)):
+        longer = [c for c in clusters if c is not cluster and len(c.parts) > len(cluster.parts)]
+        longer = [c for c in longer if c.parts[: len(cluster.parts)] == cluster.parts]
+        if len(longer) == 1 and len(cluster.parts[0]) > 4 and cluster.parts[0] not in _GENERIC:
+            longer[0].mentions.extend(cluster.mentions)
+            clusters = [c for c in clusters if c is not cluster]
+    return clusters
+
+
+_GENERIC = frozenset(
+    "united national international federal world european royal american central supreme house north".split()
+)
+
+
+def _abbreviates(short: str, name: str) -> bool:
+    letters = re.sub(r"[^A-Za-z]", "", short).casefold()
+    words = re.findall(r"[A-Za-z]+", name)
+    initials = "".join(w[0] for w in words).casefold()
+    capitals = "".join(w[0] for w in words if w[0].isupper()).casefold()
+    return len(letters) >= 2 and letters in (initials, capitals)
+
+
+# -------------------------------------------------------------------------------------------------- entities
+
+
+def _with_places(clusters: Sequence[_Cluster], body: str, headline: str, source_country: str | None) -> list[Entity]:
+    names = [c.mentions[0].text for c in clusters if c.kind is EntityType.PLACE]
+    neighbours = {}
+    for cluster in clusters:
+        if cluster.kind is EntityType.PLACE:
+            for mention in cluster.mentions:
+                behind = re.match(r",\s*([A-Z][\w.]*(?: [A-Z][\w.]*)?)", body[mention.end : mention.end + 40])
+                if behind:
+                    neighbours.setdefault(cluster.mentions[0].text, behind[1].rstrip("."))
+    places = locate(names, neighbours=neighbours, source_country=source_country)
+    merged: dict[str, Entity] = {}
+    for cluster in clusters:
+        cluster.mentions.sort(key=lambda m: m.start)
+        place = places.get(cluster.mentions[0].text) if cluster.kind is EntityType.PLACE else None
+        name = _canonical(cluster, place)
+        key = f"place:{place.geonames_id}" if place else entity_key(cluster.kind, name)
+        known = merged.get(key)
+        mentions = (*known.mentions, *cluster.mentions) if known else tuple(cluster.mentions)
+        mentions = tuple(sorted(mentions, key=lambda m: m.start))
+        merged[key] = Entity(
+            name=known.name if known else name, type=cluster.kind, mentions=mentions, key=key, place=place
+        )
+    return list(merged.values())
+
+
+def _canonical(cluster: _Cluster, place: Place | None) -> str:
+    """The most frequent of the full forms; among equals the fuller, then the earlier."""
+    if place is not None and place.kind == "country":
+        return place.name
+    forms = Counter(" ".join(m.text.split()) for m in cluster.mentions)
+    order = {name: -position for position, name in enumerate(forms)}
+
+    def rank(name: str) -> tuple[bool, int, int, int]:
+        parts = name_parts(name)
+        whole = len(parts) > 1 and all(len(p) > 1 for p in parts[:1] + parts[-1:])
+        if cluster.kind is EntityType.ORGANIZATION:
+            whole = len(parts) == max(len(name_parts(form)) for form in forms)
+        return whole, forms[name], len(parts), order[name]
+
+    best = max(forms, key=rank)
+    return best.removeprefix("the ") if cluster.kind is not EntityType.OTHER else best
+
+
+def _reviewed(entities: Sequence[Entity], review: EntityReview, body: str, headline: str) -> tuple[Entity, ...]:
+    merged: dict[str, Entity] = {}
+    for entity in entities:
+        written = entity_key(entity.type, entity.name)
+        key, name = review.names.get(entity.key) or review.names.get(written) or (entity.key, entity.name)
+        if {key, entity.key, written} & review.hidden:
+            continue
+        if key != entity.key and entity.place is not None and key == written:
+            key = entity.key  # a renamed place keeps its gazetteer key
+        known = merged.get(key)
+        mentions = tuple(sorted((*(known.mentions if known else ()), *entity.mentions), key=lambda m: m.start))
+        place = entity.place or (known.place if known else None)
+        merged[key] = replace(entity, key=key, name=name, mentions=mentions, place=place)
+    most = max((len(e.mentions) for e in merged.values()), default=1)
+    weighed = [replace(e, salience=_salience(e, most, len(body), headline)) for e in merged.values()]
+    return tuple(sorted(weighed, key=lambda e: (-e.salience, e.mentions[0].start)))
+
+
+def _salience(entity: Entity, most: int, length: int, headline: str) -> float:
+    """0 to 1: four tenths frequency, three tenths how early it comes, three tenths whether the headline names it."""
+    words = f" {' '.join(name_parts(headline))} "
+    named = any(f" {' '.join(name_parts(m.text))} " in words for m in entity.mentions if name_parts(m.text))
+    early = 1 - entity.mentions[0].start / max(length, 1)
+    return round(0.4 * len(entity.mentions) / most + 0.3 * early + 0.3 * named, 3)

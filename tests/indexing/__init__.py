@@ -1,0 +1,1 @@
+"""What the tests of index and search share: articles, an installation of their own, a server that loses requests."""
