@@ -7,6 +7,10 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$p" && break; done)
 
+# Trust what the machine trusts (company networks have certificates of their own); the second is uv's older name for it.
+export UV_SYSTEM_CERTS ?= true
+export UV_NATIVE_TLS ?= true
+
 .PHONY: help setup run up test lint bench clean
 
 help: ## Show this list

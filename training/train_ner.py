@@ -4,6 +4,7 @@ A spaCy pipeline of ``name_lists`` and ``ner`` (convolutional, trained from noth
 gives the same model.
 """
 
+# ruff: noqa: E402 - thread limits are set before numpy is imported
 from __future__ import annotations
 
 import os
@@ -29,8 +30,12 @@ from thinc.api import Adam, NumpyOps, set_current_ops
 
 import pipeline.enrich.name_lists  # noqa: F401 - registers the component
 from training import corpora, names
-from training.corpora import LABELS, Sentence, Span
+from training.corpora import LABELS, OTHER, Sentence, Span
 from training.scores import Scores
+
+WNUT = {
+    "person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG", "product": OTHER, "creative-work": OTHER,
+}  # fmt: skip
 
 MODEL: dict[str, Any] = {
     "@architectures": "spacy.TransitionBasedParser.v2",
@@ -94,6 +99,7 @@ def load(folder: Path) -> tuple[dict[str, list[Sentence]], dict[str, list[Senten
         "gmb": gmb,
         "ewt": list(corpora.uner(folder / "train/uner_en_ewt/en_ewt-ud-train.iob2", "ewt")),
         "redocred": [clean(s, peoples) for s in red],
+        "wnut": list(corpora.conll(folder / "train/wnut17/wnut17train.conll", "wnut", WNUT, separator="\t")),
     }
     held_out = [s for sentences in evaluation.values() for s in sentences if len(s.text) > 20]
     return {name: corpora.without_overlap(found, held_out) for name, found in training.items()}, evaluation
@@ -108,7 +114,9 @@ def clean(sentence: Sentence, peoples: frozenset[str]) -> Sentence:
         if phrase in peoples:
             continue
         if label == "ORG":
-            shorter = re.sub(r" (Secretary-General|President|Minister|Ambassador|Secretary|Chief|chief|General)$", "", phrase)
+            shorter = re.sub(
+                r" (Secretary-General|President|Minister|Ambassador|Secretary|Chief|chief|General)$", "", phrase
+            )
             end -= len(phrase) - len(shorter)
             phrase = shorter
             if phrase in known["region"] or phrase in ("Pyongyang", "Tehran", "Kabul", "New Delhi"):
@@ -179,19 +187,22 @@ class Variation:
             return f"{self.rng.choice(self.first)}{middle} {self.rng.choice(self.last)}"
         if label == "LOC":
             return self.rng.choice(self.rng.choices(self.places, (1, 2, 3, 3))[0])
-        return self.rng.choice(self.organizations)
+        return self.rng.choice(self.organizations) if label == "ORG" else name
 
 
-def texts(training: dict[str, list[Sentence]], repeats: dict[str, int], rng: random.Random) -> list[Sentence]:
+def texts(training: dict[str, list[Sentence]], repeats: dict[str, float], rng: random.Random) -> list[Sentence]:
     """One epoch: neighbouring sentences joined to texts of one to four, in random order."""
     result: list[Sentence] = []
     for name, sentences in training.items():
-        for _ in range(repeats.get(name, 1)):
+        wanted = repeats.get(name, 1.0)
+        while wanted > 0:
             position = 0
             while position < len(sentences):
                 size = rng.choice((1, 1, 2, 3, 4))
-                result.append(join(sentences[position : position + size]))
+                if rng.random() < wanted:
+                    result.append(join(sentences[position : position + size]))
                 position += size
+            wanted -= 1
     rng.shuffle(result)
     return result
 
@@ -259,7 +270,17 @@ def evaluate(nlp: Language, sentences: Sequence[Sentence]) -> Scores:
 
 
 def train(
-    folder: Path, target: Path, *, epochs: int, width: int, depth: int, hidden: int, minutes: float, chance: float
+    folder: Path,
+    target: Path,
+    *,
+    epochs: int,
+    width: int,
+    depth: int,
+    hidden: int,
+    minutes: float,
+    chance: float,
+    drop: float,
+    gmb: float,
 ) -> None:
     """Train, measure after each epoch, keep the best by the mean of WikiGold, PUD and EWT dev."""
     fix_random_seed(0)
@@ -270,27 +291,27 @@ def train(
     nlp = spacy.blank("en")
     nlp.add_pipe("name_lists").fill(names.lists())  # type: ignore[attr-defined]
     ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden)})
-    for label in LABELS:
+    for label in (*LABELS, OTHER):
         ner.add_label(label)  # type: ignore[attr-defined]
     sample = [example(nlp, s) for s in training["ewt"][:200]]
     nlp.initialize(lambda: sample)
     optimizer = Adam(0.001, beta1=0.9, beta2=0.999, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=True)
     vary = Variation(rng, [s for found in training.values() for s in found])
-    repeats = {"gmb": 1, "ewt": 2, "redocred": 2}
+    repeats = {"gmb": gmb, "ewt": 2.0, "redocred": 2.0, "wnut": 1.0}
     started, best, step = time.monotonic(), 0.0, 0
     total = epochs * sum(len(found) * repeats[name] for name, found in training.items())
     done = 0
     for epoch in range(epochs):
         losses: dict[str, float] = {}
-        words = 0
+        words, began = 0, time.monotonic()
         for batch in batches(texts(training, repeats, rng), 600 if epoch == 0 else 1200):
             step += 1
             progress = max(done / (total * 0.5), (time.monotonic() - started) / 60 / minutes)
             optimizer.learn_rate = 0.001 * min(1.0, step / 200) * max(0.05, 1.0 - progress)  # type: ignore[misc]
-            varied = [vary(s, chance) if rng.random() < 0.5 else s for s in batch]
+            varied = [vary(s, chance) if rng.random() < 0.6 else s for s in batch]
             examples = [example(nlp, s) for s in varied]
             words += sum(len(e.predicted) for e in examples)
-            nlp.update(examples, sgd=optimizer, drop=0.2, losses=losses)
+            nlp.update(examples, sgd=optimizer, drop=drop, losses=losses)
             done += len(batch)
             if (time.monotonic() - started) / 60 > minutes:
                 break
@@ -298,7 +319,10 @@ def train(
             results = {name: evaluate(nlp, sentences) for name, sentences in evaluation.items()}
             mean = sum(results[name].f1() for name in ("wikigold", "pud_en", "ewt_dev")) / 3
             passed = time.monotonic() - started
-            print(f"epoch {epoch} {passed / 60:.1f} min, {words / passed:.0f} w/s, loss {losses['ner']:.0f}, mean {mean:.2f}")
+            speed = words / (time.monotonic() - began)
+            print(
+                f"epoch {epoch}: {passed / 60:.1f} min, {speed:.0f} words/s, loss {losses['ner']:.0f}, mean {mean:.2f}"
+            )
             for name, result in results.items():
                 print(f"   {name}: {result}", flush=True)
             if mean > best:
@@ -326,10 +350,12 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--minutes", type=float, default=600, help="stop after this time")
     parser.add_argument("--chance", type=float, default=0.4, help="of a name to be replaced in a varied text")
+    parser.add_argument("--drop", type=float, default=0.3)
+    parser.add_argument("--gmb", type=float, default=0.5, help="share of GMB in each epoch")
     a = parser.parse_args()
     train(
         a.corpora, a.target, epochs=a.epochs, width=a.width, depth=a.depth, hidden=a.hidden, minutes=a.minutes,
-        chance=a.chance,
+        chance=a.chance, drop=a.drop, gmb=a.gmb,
     )  # fmt: skip
 
 

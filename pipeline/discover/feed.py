@@ -123,13 +123,12 @@ def discover_feed(
     items_left = refs_of_items(items, links, feed_url=shown, window=window, source_id=source.id)
     yield from islice(items_left, source.max_items)
     if state is not None and states is not None:
+        named = dict(links.named)
         if next(items_left, None) is not None:
             etag = last_modified = body_hash = None  # what max_items cut off is for the next run
         states.stage(
             source.id,
-            after_success(
-                state, now=now, named=links.named, etag=etag, last_modified=last_modified, body_hash=body_hash
-            ),
+            after_success(state, now=now, named=named, etag=etag, last_modified=last_modified, body_hash=body_hash),
         )
 
 
@@ -177,15 +176,21 @@ def _parse_xml_feed(
     headers = {"content-location": base_url} if base_url else {}
     if charset:
         headers["content-type"] = f"{media_type or 'application/xml'}; charset={charset}"
-    parsed = feedparser.parse(_without_leading_noise(body), response_headers=headers, sanitize_html=False)
+    document = _without_leading_noise(body)
+    parsed = feedparser.parse(document, response_headers=headers, sanitize_html=False)
+    if _usable(parsed) < len(re.findall(rb"<(?:item|entry)[\s>]", document, re.I)):
+        # Where tags are left open feedparser loses items that a repairing parser still finds.
+        repaired = feedparser.parse(_repaired(document), response_headers=headers, sanitize_html=False)
+        if _usable(repaired) > _usable(parsed):
+            parsed = repaired
     if not parsed.version and not parsed.entries:
         head = body[:2000].lower()
         if b"<html" in head or b"<!doctype html" in head:
             raise NotAFeedError("it is a web page")
-        error = parsed.get("bozo_exception")
-        raise NotAFeedError(f"it can't be read as RSS or Atom ({error})" if error else "it is neither RSS nor Atom")
+        raise NotAFeedError("it is neither RSS nor Atom nor JSON Feed")
     language = _text(parsed.feed.get("language")) or None
-    return [_xml_item(entry, base_url, language, now) for entry in parsed.entries]
+    is_atom = str(parsed.version).startswith("atom")
+    return [_xml_item(entry, base_url, language, now, is_atom=is_atom) for entry in parsed.entries]
 
 
 def _without_leading_noise(body: bytes) -> bytes:
@@ -200,9 +205,28 @@ def _without_leading_noise(body: bytes) -> bytes:
     return body[match.start() :]
 
 
-def _xml_item(entry: Mapping[str, Any], base_url: str, language: str | None, now: datetime) -> FeedItem:
+def _usable(parsed: Any) -> int:
+    return sum(1 for entry in parsed.entries if entry.get("link") or entry.get("id"))
+
+
+def _repaired(document: bytes) -> bytes:
+    from lxml import etree
+
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(document, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return b""
+    return b"" if root is None else bytes(etree.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _xml_item(
+    entry: Mapping[str, Any], base_url: str, language: str | None, now: datetime, *, is_atom: bool
+) -> FeedItem:
     guid = _text(entry.get("id")) or None
     link = _text(entry.get("feedburner_origlink")) or _link_of(entry)
+    if link == base_url or (link == guid and not re.match(r"https?://", link, re.I)):
+        link = ""  # feedparser puts the id, or for a broken link the feed's own address, in its place
     if not link and guid and re.match(r"https?://", guid, re.I):
         link = guid
     content = _content_of(entry)
@@ -210,12 +234,17 @@ def _xml_item(entry: Mapping[str, Any], base_url: str, language: str | None, now
     if not content and len(_plain(summary)) >= FULL_TEXT_CHARACTERS:
         content = summary
     description = _plain(summary)
+    published = _date(entry, "published", now) or _date(entry, "created", now)
+    modified = _date(entry, "updated", now)
+    if not is_atom and published is None and "published" not in entry:
+        # In RSS this is dc:date, which dates the item itself.
+        published, modified = modified, None
     facts = StatedFacts(
         title=_plain(_text(entry.get("title"))) or None,
         description=description[:2000] or None,
         authors=_authors(entry),
-        published_at=_date(entry, "published", now) or _date(entry, "created", now),
-        modified_at=_date(entry, "updated", now),
+        published_at=published,
+        modified_at=modified,
         language=_text(entry.get("language")) or language,
         keywords=_keywords(tag.get("term") or tag.get("label") for tag in entry.get("tags") or ()),
         content_html=content or None,
@@ -242,10 +271,12 @@ def _content_of(entry: Mapping[str, Any]) -> str:
 
 
 def _authors(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    # RSS writes "mail (Name)", on which feedparser's own splitting fails where it doesn't know the domain.
+    if match := re.fullmatch(r"\S+@\S+\s*\((.+)\)", _text(entry.get("author"))):
+        return (_plain(match[1]),)
     names = [_text(author.get("name")) or _text(author.get("email")) for author in entry.get("authors") or ()]
     names = names or [_text(entry.get("author"))]
-    cleaned = (re.sub(r"^\S+@\S+\s*\((.+)\)$", r"\1", _plain(name)) for name in names)
-    return tuple(dict.fromkeys(name for name in cleaned if name))[:20]
+    return tuple(dict.fromkeys(name for name in (_plain(name) for name in names) if name))[:20]
 
 
 def _keywords(terms: Iterable[Any]) -> tuple[str, ...]:
@@ -286,7 +317,7 @@ def _plain(markup: str) -> str:
     """Markup as one line of text."""
     if "<" in markup or "&" in markup:
         markup = html.unescape(re.sub(r"<(script|style)\b.*?</\1\s*>|<[^<>]*>", " ", markup, flags=re.S | re.I))
-    return " ".join(markup.split())
+    return " ".join(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "", markup).split())
 
 
 def _parse_json_feed(body: bytes, base_url: str, now: datetime) -> list[FeedItem]:
@@ -307,6 +338,8 @@ def _parse_json_feed(body: bytes, base_url: str, now: datetime) -> list[FeedItem
 def _json_item(entry: Mapping[str, Any], base_url: str, language: str | None, now: datetime) -> FeedItem:
     guid = str(entry["id"]) if isinstance(entry.get("id"), str | int | float) else None
     link = _text(entry.get("url")) or _text(entry.get("external_url"))
+    if link == base_url or (link == guid and not re.match(r"https?://", link, re.I)):
+        link = ""  # feedparser puts the id, or for a broken link the feed's own address, in its place
     if not link and guid and re.match(r"https?://", guid, re.I):
         link = guid
     content = _text(entry.get("content_html"))

@@ -86,9 +86,10 @@ def discover_sitemap(
     yield from islice(found, source.max_items)
     if states is not None and state is not None:
         # What max_items cut off is for the next run: then all files count as unread.
+        named = dict(reader.links.named)
         whole = source.max_items is None or next(found, None) is None
         positions = reader.positions() if whole else state.positions
-        states.stage(source.id, after_success(state, now=now, named=reader.links.named, positions=positions))
+        states.stage(source.id, after_success(state, now=now, named=named, positions=positions))
 
 
 class _Reader:

@@ -23,7 +23,7 @@ class Enricher:
 
     language_settings: LanguageSettings
     model: EntityModel | None
-    review: EntityReview = EntityReview()
+    review: EntityReview
 
     @property
     def entities_model(self) -> str | None:

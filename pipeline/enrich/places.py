@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from pipeline.models import Place
 
@@ -22,7 +23,8 @@ COUNTRY_NAMES = {
     "CD": "Democratic Republic of Congo, DR Congo, DRC, Congo-Kinshasa, Zaire, Congo", "CG": "Republic of Congo, "
     "Congo-Brazzaville", "CI": "Cote d'Ivoire, Côte d'Ivoire", "CN": "People's Republic of China, PRC, Mainland China",
     "CV": "Cape Verde, Cabo Verde", "CZ": "Czech Republic, Czechia", "DE": "Federal Republic of Germany",
-    "FK": "Falklands, Malvinas", "FM": "Micronesia", "GB": "UK, U.K., Britain, Great Britain", "HK": "Hong Kong", "IE": "Republic of Ireland", "IR": "Islamic Republic of Iran",
+    "FK": "Falklands, Malvinas", "FM": "Micronesia", "GB": "UK, U.K., Britain, Great Britain",
+    "HK": "Hong Kong", "IE": "Republic of Ireland", "IR": "Islamic Republic of Iran",
     "KP": "North Korea, DPRK, N. Korea, N Korea", "KR": "South Korea, Republic of Korea, S. Korea, S Korea",
     "LA": "Laos", "MK": "Macedonia", "MM": "Burma", "MO": "Macau", "NL": "Netherlands, Holland",
     "PS": "Palestine, Palestinian Territories", "RU": "Russian Federation", "SY": "Syrian Arab Republic",
@@ -152,9 +154,9 @@ def _names_of_area(option: _Candidate) -> set[str]:
 
 
 @cache
-def _content() -> dict[str, list[list[object]]]:
+def _content() -> dict[str, list[list[Any]]]:
     data = (files("pipeline.enrich") / "data" / "places.json.gz").read_bytes()
-    content: dict[str, list[list[object]]] = json.loads(gzip.decompress(data))
+    content: dict[str, list[list[Any]]] = json.loads(gzip.decompress(data))
     return content
 
 
@@ -174,10 +176,10 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
     """Folded names to what they can mean, countries first."""
     content = _content()
     found: dict[str, list[_Candidate]] = {}
-    capitals: dict[tuple[str, str], tuple[float, float]] = {}
+    capitals: dict[tuple[str, str], tuple[float | None, float | None]] = {}
     centres: dict[str, list[float]] = {}
     cities: list[tuple[str, _Candidate]] = []
-    for number, country, state, population, latitude, longitude, names in content["cities"]:  # type: ignore[misc]
+    for number, country, state, population, latitude, longitude, names in content["cities"]:
         place = Place(
             geonames_id=number, name=names[0], kind="city", country=country, latitude=latitude, longitude=longitude
         )
@@ -193,7 +195,7 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
             sums = centres.setdefault(state, [0.0, 0.0, 0.0])
             for index, value in enumerate((latitude, longitude, 1.0)):
                 sums[index] += value * population
-    for code, name, number, capital, population, _ in content["countries"]:  # type: ignore[misc]
+    for code, name, number, capital, population, _ in content["countries"]:
         point = capitals.get((code, fold(str(capital))), (None, None))
         place = Place(
             geonames_id=number, name=name, kind="country", country=code, latitude=point[0], longitude=point[1]

@@ -4,6 +4,7 @@ Pure functions of the article's text and the mentions found in it. The rules are
 is introduced by full name and then called by surname; an organisation's abbreviation is given in brackets.
 """
 
+# ruff: noqa: SIM905 - word lists are easier to read as text
 from __future__ import annotations
 
 import re
@@ -75,8 +76,9 @@ def read_entity_review(path: Path) -> EntityReview:
 
 _GIVEN_NAMES = {
     "sergey": "sergei", "sergej": "sergei", "dmitriy": "dmitry", "dmitri": "dmitry", "dimitri": "dmitry",
-    "aleksandr": "alexander", "alexandr": "alexander", "aleksander": "alexander", "alexei": "alexey", "aleksei": "alexey",
-    "aleksey": "alexey", "yuriy": "yuri", "yury": "yuri", "vitaliy": "vitali", "vitaly": "vitali", "andrey": "andrei",
+    "aleksandr": "alexander", "alexandr": "alexander", "aleksander": "alexander", "alexei": "alexey",
+    "aleksei": "alexey", "aleksey": "alexey", "yuriy": "yuri", "yury": "yuri",
+    "vitaliy": "vitali", "vitaly": "vitali", "andrey": "andrei",
     "evgeny": "yevgeny", "evgeni": "yevgeny", "yevgeni": "yevgeny", "nikolay": "nikolai", "anatoliy": "anatoly",
     "volodymir": "volodymyr", "zelenskiy": "zelensky", "zelenskyy": "zelensky", "mohamed": "mohammed",
     "muhammad": "mohammed", "mohammad": "mohammed", "muhammed": "mohammed", "mohamad": "mohammed", "ahmad": "ahmed",
@@ -91,17 +93,16 @@ _TITLES = frozenset(
     captain capt capt. sgt sgt. sergeant senator sen sen. rep rep. representative congressman congresswoman king queen
     prince princess pope cardinal archbishop bishop ayatollah sheikh sheik mullah ambassador governor gov gov. mayor
     judge justice chief foreign defense defence interior finance vice deputy former then-president ex-president
-    president-elect envoy spokesman spokeswoman spokesperson leader rev rev. reverend sir lord lady dame admiral commander
-    lieutenant brigadier professor prof prof. dr dr. doctor mr mr. mrs mrs. ms ms. miss imam chairman chairwoman director
-    attorney crown grand sultan emir undersecretary marshal coach manager detective inspector constable officer private
-    corporal chief executive ceo minister's the comrade señor don herr frau monsieur madame dictator right-hand us u.s.
-    russian korean north american state of"""
+    president-elect envoy spokesman spokeswoman spokesperson leader rev rev. reverend sir lord lady dame admiral
+    commander lieutenant brigadier professor prof prof. dr dr. doctor mr mr. mrs mrs. ms ms. miss imam chairman
+    chairwoman director attorney crown grand sultan emir undersecretary marshal coach manager detective inspector
+    constable officer private corporal executive ceo comrade herr frau monsieur madame dictator"""
     .split()
 )  # fmt: skip
-_REAL_TITLES = _TITLES - {"the", "us", "u.s.", "russian", "korean", "north", "american", "state", "of"}
+_BESIDE_TITLES = frozenset("the us u.s. uk north south state of".split())
 _NO_NAMES = frozenset(
-    """north south east west northern southern eastern western northeast northwest southeast southwest scroll photo video
-    advertisement subscribe read share watch listen updated published source copyright image getty click"""
+    """north south east west northern southern eastern western northeast northwest southeast southwest scroll photo
+    video advertisement subscribe read share watch listen updated published source copyright image getty click"""
     .split()
 )  # fmt: skip
 """Directions, and words of page furniture that models take for names."""
@@ -162,20 +163,20 @@ def _clean(mention: Mention, body: str) -> Mention | None:
     words = list(re.finditer(r"\S+", body[start:end]))
     if mention.type is EntityType.PERSON:
         first = 0
-        while first < len(words) - 1 and words[first][0].casefold().rstrip(",") in _TITLES:
+        while first < len(words) - 1 and _goes_with_titles(words[first][0].rstrip(",")):
             first += 1
-        # "us" or "north" in front go only together with a title: "North Korean leader Kim".
-        if any(word[0].casefold() in _REAL_TITLES for word in words[:first]) or first == 0:
-            start += words[first].start() if words else 0
+        # Peoples and directions in front go only together with a title: "North Korean leader Kim".
+        if any(word[0].casefold() in _TITLES for word in words[:first]):
+            start += words[first].start()
     start, end = _trim(body, start, end)
     text = body[start:end]
     if not any(c.isalpha() for c in text) or len(text) > 120:
         return None
-    if text.casefold() in _REAL_TITLES:
+    if text.casefold() in _TITLES:
         return None
-    if mention.type in (EntityType.PERSON, EntityType.PLACE) and not any(c.isupper() or c.isdigit() for c in text):
-        if text.lower() != text.upper():  # scripts without capitals stay
-            return None
+    lower_case = text == text.lower() != text.upper()  # scripts without capitals stay
+    if lower_case and mention.type in (EntityType.PERSON, EntityType.PLACE):
+        return None
     kind = mention.type
     if text in demonyms() or text.casefold() in _NO_NAMES:
         return None
@@ -185,6 +186,10 @@ def _clean(mention: Mention, body: str) -> Mention | None:
     if kind in (EntityType.PERSON, EntityType.ORGANIZATION) and is_country(text):
         kind = EntityType.PLACE
     return Mention(text=text, type=kind, start=start, end=end)
+
+
+def _goes_with_titles(word: str) -> bool:
+    return word.casefold() in _TITLES | _BESIDE_TITLES or word in demonyms()
 
 
 def _trim(body: str, start: int, end: int) -> tuple[int, int]:
@@ -261,7 +266,7 @@ def resolve(
             clusters += _organizations(of_kind, body)
         else:
             clusters += _by_fold(of_kind, kind)
-    entities = _with_places(clusters, body, headline, source_country)
+    entities = _with_places(clusters, body, source_country)
     return _reviewed(entities, review, body, headline)
 
 
@@ -387,9 +392,9 @@ def _abbreviates(short: str, name: str) -> bool:
 # -------------------------------------------------------------------------------------------------- entities
 
 
-def _with_places(clusters: Sequence[_Cluster], body: str, headline: str, source_country: str | None) -> list[Entity]:
+def _with_places(clusters: Sequence[_Cluster], body: str, source_country: str | None) -> list[Entity]:
     names = [c.mentions[0].text for c in clusters if c.kind is EntityType.PLACE]
-    neighbours = {}
+    neighbours: dict[str, str] = {}
     for cluster in clusters:
         if cluster.kind is EntityType.PLACE:
             for mention in cluster.mentions:

@@ -98,7 +98,7 @@ class Statement:
     """One statement of a date as found: where it stood, what it said. ``weak`` marks guesses, which never outvote."""
 
     source: str
-    text: str | datetime
+    text: str | datetime | ParsedDate
     weak: bool = False
 
 
@@ -133,34 +133,48 @@ def parse_date(text: str | datetime) -> ParsedDate | None:
 
 def find_written_date(text: str) -> ParsedDate | None:
     """The first full date written out in running text ("June 1, 2018 3:04 pm ET", "01.06.2018", "2018年6月1日")."""
+    found = find_date(text)
+    return found[0] if found else None
+
+
+def find_date(text: str, start: int = 0) -> tuple[ParsedDate, int, int] | None:
+    """The first full date in ``text`` from ``start`` on, and where it begins and ends."""
     found: list[tuple[int, int, tuple[int, int, int]]] = []
-    if match := _WORDS.search(text):
+    for match in _WORDS.finditer(text, start):
         month = next((value for key in ("month", "month2", "month3") if (value := match[key])), "")
         day = next((value for key in ("day", "day2", "day3") if (value := match[key])), "0")
         year = next((value for key in ("year", "year2", "year3") if (value := match[key])), "0")
         if number := _month(month):
             found.append((match.start(), match.end(), (int(year), number, int(day))))
+            break
     for pattern, order in ((_CJK, (1, 2, 3)), (_SLASHED_ISO, (1, 3, 4)), (_LOOSE_ISO, (1, 2, 3))):
-        if match := pattern.search(text):
-            found.append(
-                (match.start(), match.end(), (int(match[order[0]]), int(match[order[1]]), int(match[order[2]])))
-            )
-    if match := _NUMERIC.search(text):
+        if match := pattern.search(text, start):
+            found.append((match.start(), match.end(), (int(match[order[0]]), int(match[order[1]]), int(match[order[2]]))))
+    if match := _NUMERIC.search(text, start):
         first, second = int(match[1]), int(match[3])
         # 03/04/2018 is two dates. With a dot it is day first; with a slash only where one number can't be a month.
         if match[2] == "." or first > 12:
             found.append((match.start(), match.end(), (int(match[4]), second, first)))
         elif second > 12 or first == second:
             found.append((match.start(), match.end(), (int(match[4]), first, second)))
-    for start, end, (year_, month_, day_) in sorted(found):
-        clock = _CLOCK.search(text[end : end + 30]) or _CLOCK.search(text[max(0, start - 30) : start])
+    for begin, end, (year_, month_, day_) in sorted(found):
+        if iso := _ISO.match(text, begin):
+            part = iso.groupdict()
+            built = _build(
+                part["year"], part["month"], part["day"], part["hour"], part["minute"], part["second"], part["zone"]
+            )
+            if built and part["hour"] is not None:
+                return built, begin, iso.end()
+        clock = _CLOCK.search(text[end : end + 30]) or _CLOCK.search(text[max(start, begin - 30) : begin])
+        built = None
         if clock:
             hour = int(clock["hour"])
             if half := clock["half"]:
                 hour = hour % 12 + (12 if half[0] in "pP" else 0)
-            return _build(year_, month_, day_, hour, clock["minute"], clock["second"], clock["zone"])
-        if _at(year_, month_, day_):
-            return _build(year_, month_, day_, None, None, None, None)
+            built = _build(year_, month_, day_, hour, clock["minute"], clock["second"], clock["zone"])
+        built = built or _build(year_, month_, day_, None, None, None, None)
+        if built:
+            return built, begin, end
     return None
 
 
@@ -187,7 +201,7 @@ def choose(statements: Iterable[Statement], *, ceiling: datetime) -> DateRecord 
     for statement in statements:
         if len(candidates) >= MAX_CANDIDATES:
             break
-        date = parse_date(statement.text)
+        date = statement.text if isinstance(statement.text, ParsedDate) else parse_date(statement.text)
         if date is None:
             continue
         candidates.append(DateCandidate(source=statement.source, value=date.isoformat()))
@@ -212,6 +226,14 @@ def choose(statements: Iterable[Statement], *, ceiling: datetime) -> DateRecord 
         value=best.value, precision=best.precision, source=best_statement.source, zone_assumed=best.zone_assumed,
         conflict=conflict, candidates=tuple(dict.fromkeys(candidates)),
     )  # fmt: skip
+
+
+def is_earlier(one: Statement, other: Statement) -> bool:
+    """Whether ``one`` states a believable date more than a day before that of ``other``."""
+    dates = [parse_date(s.text) if not isinstance(s.text, ParsedDate) else s.text for s in (one, other)]
+    if dates[0] is None or dates[1] is None:
+        return False
+    return FLOOR <= dates[0].value < dates[1].value and not _agree(dates[0], dates[1])
 
 
 def _same_day(day: ParsedDate, moment: ParsedDate) -> bool:

@@ -11,12 +11,13 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring
 from pipeline.errors import ArticleRejected, Reason
 from pipeline.extract import metadata
 from pipeline.extract.body import extract_body
-from pipeline.extract.dates import choose, date_in_url
+from pipeline.extract.dateline import read_datelines
+from pipeline.extract.dates import Statement, choose, date_in_url, is_earlier
 from pipeline.extract.encoding import decode
 from pipeline.extract.kind import refuse_by_statements, refuse_by_text
 from pipeline.extract.plaintext import fix_mojibake
 from pipeline.extract.structured import Structured, read_structured
-from pipeline.models import Article, RawPage
+from pipeline.models import Article, DateRecord, RawPage
 from pipeline.settings import ExtractSettings
 from pipeline.urls import believable_canonical, canonicalize
 
@@ -54,11 +55,7 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     publisher = metadata.publisher(stated, domain)
     headline = metadata.headline(tree, stated, publisher.value if publisher else None, domain, page.ref.facts)
     refuse_by_statements(tree, stated, address.own, headline.value if headline else "")
-    published = choose(
-        metadata.published_statements(tree, stated, date_in_url(address.canonical or address.own), page.ref.facts),
-        ceiling=page.fetched_at,
-    )
-    modified = choose(metadata.modified_statements(tree, stated, page.ref.facts), ceiling=page.fetched_at)
+    published, modified = _dates(page, tree, stated, address, headline.value if headline else "")
     people, people_origin = metadata.authors(tree, stated, publisher.value if publisher else None, page.ref.facts)
     _drop_scripts(tree)
     body = extract_body(tree)
@@ -85,6 +82,34 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
         stated_language=language.value if language else page.ref.facts.language, is_accessible_for_free=metadata.is_free(stated),
         origins=tuple((name, origin) for name, origin in origins.items() if origin), word_count=len(text.split()), archived=page.archived,
     )  # fmt: skip
+
+
+def _dates(
+    page: RawPage, tree: HtmlElement, stated: Structured, address: _Address, headline: str
+) -> tuple[DateRecord | None, DateRecord | None]:
+    """When the article was published and modified, from what machines and what readers are told."""
+    published = list(metadata.published_statements(tree, stated))
+    modified = list(metadata.modified_statements(tree, stated))
+    url_date = date_in_url(address.canonical or address.own)
+    shown = read_datelines(tree, headline)
+    if url_date:
+        published.append(Statement("url", url_date))
+    visible = [
+        Statement("text.published" if line.role else "text", line.date, weak=not line.role)
+        for line in shown
+        if line.role != "updated"
+    ]
+    published += visible
+    modified += [Statement("text.updated", line.date) for line in shown if line.role == "updated"]
+    facts = page.ref.facts
+    if facts.published_at:
+        published.append(Statement("source", facts.published_at))
+    if facts.modified_at:
+        modified.append(Statement("source", facts.modified_at))
+    if visible and published[0] is not visible[0] and is_earlier(visible[0], published[0]):
+        # Sites that moved to a new system state the day of the move to machines, and the true day to readers.
+        published.insert(0, visible[0])
+    return choose(published, ceiling=page.fetched_at), choose(modified, ceiling=page.fetched_at)
 
 
 def parse(text: str) -> HtmlElement | None:

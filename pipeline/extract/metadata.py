@@ -289,9 +289,7 @@ def is_free(stated: Structured) -> bool | None:
     return {"free": True, "locked": False, "metered": False}.get(tier)
 
 
-def published_statements(
-    tree: HtmlElement, stated: Structured, url_date: str | None, facts: StatedFacts
-) -> Iterator[Statement]:
+def published_statements(tree: HtmlElement, stated: Structured) -> Iterator[Statement]:
     """What is said of the date of publication, the most trustworthy first."""
     for key in ("datePublished", "dateCreated"):
         if value := text_of(stated.article.get(key), 100):
@@ -310,13 +308,9 @@ def published_statements(
         yield Statement(
             "microdata.datePublished", element.get("datetime") or element.get("content") or element.text_content()[:200]
         )
-    if url_date:
-        yield Statement("url", url_date)
-    if facts.published_at:
-        yield Statement("source", facts.published_at)
 
 
-def modified_statements(tree: HtmlElement, stated: Structured, facts: StatedFacts) -> Iterator[Statement]:
+def modified_statements(tree: HtmlElement, stated: Structured) -> Iterator[Statement]:
     """What is said of the date of the last change, the most trustworthy first."""
     if value := text_of(stated.article.get("dateModified"), 100):
         yield Statement("jsonld.dateModified", value)
@@ -327,8 +321,6 @@ def modified_statements(tree: HtmlElement, stated: Structured, facts: StatedFact
         yield Statement(
             "microdata.dateModified", element.get("datetime") or element.get("content") or element.text_content()[:200]
         )
-    if facts.modified_at:
-        yield Statement("source", facts.modified_at)
 
 
 def _author_statements(tree: HtmlElement, stated: Structured) -> Iterator[tuple[str, list[str]]]:

@@ -25,7 +25,7 @@ _PAGES_PER_WORKER = 2_000  # then a fresh process: C libraries keep what they on
 
 def extract_all(
     pages: Iterable[RawPage], settings: ExtractSettings, *, timeout_seconds: float = 10, workers: int = 1
-) -> Generator[tuple[RawPage, Article | ArticleError, float]]:
+) -> Generator[tuple[RawPage, Article | ArticleError, float], None, None]:
     """Extract ``pages`` and yield each with its article or its error and the seconds it took, in the order they came.
 
     A page that takes longer than ``timeout_seconds`` yields ArticleFailed(EXTRACT_TIMEOUT), one that kills its worker

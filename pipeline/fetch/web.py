@@ -548,7 +548,7 @@ class PoliteWeb:
             body += piece
             if keep_start is not None and len(body) >= keep_start:
                 return bytes(body[:keep_start])
-            if len(body) > limit or response.num_bytes_downloaded > limit + _LARGE:
+            if keep_start is None and (len(body) > limit or response.num_bytes_downloaded > limit + _LARGE):
                 raise ArticleRejected(Reason.TOO_LARGE, f"more than {limit:,} bytes after decompression")
             if len(body) > _LARGE and not room.taken:
                 # The wait for room is ours, so it does not count against the host's time.
@@ -712,7 +712,7 @@ def _head_of(target: str, response: httpx2.Response) -> WebAnswer:
     kind, _, parameters = response.headers.get("content-type", "").partition(";")
     message = email.message.Message()
     message["content-type"] = f"x/x;{parameters}"
-    charset = message.get_content_charset()
+    charset = (message.get_content_charset() or "").strip("'\" ") or None
     return WebAnswer(
         url=target,
         final_url=target,

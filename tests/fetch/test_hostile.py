@@ -81,7 +81,14 @@ def test_no_redirect_leads_to_a_private_address(target: str, server: NewsServer,
 
 
 @pytest.mark.parametrize(
-    "target", ["file:///etc/passwd", "gopher://10.0.0.1:70/_x", "data:text/html,hello", "ftp://127.0.0.1/", "javascript:alert(1)"]
+    "target",
+    [
+        "file:///etc/passwd",
+        "gopher://10.0.0.1:70/_x",
+        "data:text/html,hello",
+        "ftp://127.0.0.1/",
+        "javascript:alert(1)",
+    ],
 )
 def test_no_redirect_leads_to_another_scheme(target: str, server: NewsServer, web: PoliteWeb) -> None:
     """A redirect to anything but http(s) ends the way, and so does such a URL itself."""
@@ -174,7 +181,9 @@ def test_compression_bombs_are_harmless(
 def test_endless_bodies_end_at_the_limit(server: NewsServer, web: PoliteWeb) -> None:
     """Stated and unstated lengths beyond the limit are both too large."""
     stated = server.on("/stated", Reply(body=b"x", headers={"content-length": "999999999"}, cut=1))
-    unstated = server.on("/unstated", Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n" + b"x" * 1_000_000))
+    unstated = server.on(
+        "/unstated", Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n" + b"x" * 1_000_000)
+    )
     assert reason_of(web, stated) is Reason.TOO_LARGE
     assert reason_of(web, unstated) is Reason.TOO_LARGE
 
@@ -208,9 +217,18 @@ def test_silence_ends_in_time(server: NewsServer, make_web: MakeWeb) -> None:
         (b"this is not HTTP at all\r\n\r\n", Reason.CONNECTION),
         (b"", Reason.CONNECTION),
         (b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 100\r\n\r\nhalf", Reason.CONNECTION),
-        (b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-encoding: gzip\r\n\r\nnot gzip", Reason.BROKEN_COMPRESSION),
-        (b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-encoding: br\r\n\r\nnot brotli", Reason.BROKEN_COMPRESSION),
-        (b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-encoding: zstd\r\n\r\nnot zstd", Reason.BROKEN_COMPRESSION),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-encoding: gzip\r\n\r\nnot gzip",
+            Reason.BROKEN_COMPRESSION,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-encoding: br\r\n\r\nnot brotli",
+            Reason.BROKEN_COMPRESSION,
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-encoding: zstd\r\n\r\nnot zstd",
+            Reason.BROKEN_COMPRESSION,
+        ),
         (b"HTTP/1.1 200 OK\r\ncontent-encoding: " + b"gzip, " * 50 + b"gzip\r\n\r\nx", Reason.BROKEN_COMPRESSION),
     ],
 )

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from indexing.articles import FILLER, NOON, document
 
 from pipeline.index.documents import Document, iso
 from pipeline.index.writer import Stored, decide, supersedes
 from pipeline.models import OutcomeKind
-from indexing.articles import FILLER, NOON, document
 
 DAY = timedelta(days=1)
 
@@ -88,7 +88,7 @@ def test_of_two_copies_one_is_left() -> None:
 def test_an_older_version_never_replaces_a_newer(
     incoming: dict[str, Any], held: dict[str, Any], expected: bool
 ) -> None:
-    """Whatever the order they arrive in, the later modified, else the later fetched stays; bytes read anew may replace."""
+    """Whatever order they arrive in, the later modified, else the later fetched stays; bytes read anew may."""
     new, old = document(headline="incoming", **incoming), document(headline="held", **held)
     assert supersedes(new.source, old.source) is expected
     action = decide(new, [stored(old)], [])

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from indexing.articles import NOON, document, enriched
 
 from pipeline import urls
 from pipeline.index.documents import NOT_HASHED, document_hash, to_document
 from pipeline.index.templates import article_mapping
 from pipeline.models import ArticleRef, DateCandidate, RemovedText
-from indexing.articles import NOON, document, enriched
 
 
 def test_the_id_comes_from_the_canonical_url() -> None:

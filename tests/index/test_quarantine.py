@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from elasticsearch import Elasticsearch
+from indexing.articles import NOON
 
 from pipeline.errors import Reason
 from pipeline.index import quarantine
 from pipeline.index.quarantine import Entry
 from pipeline.models import ArchiveAddress, ArticleRef, ItemResult, Outcome, OutcomeKind, StatedFacts
-from indexing.articles import NOON
 
 REF = ArticleRef(
     source_id="example",

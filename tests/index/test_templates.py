@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from elasticsearch import BadRequestError, Elasticsearch
+from indexing.articles import document
 
 from pipeline.errors import ConfigurationError, FatalError
 from pipeline.index import templates
@@ -15,7 +16,6 @@ from pipeline.index.analyzers import ANALYZERS
 from pipeline.index.templates import Names, ensure_family, set_up, state
 from pipeline.index.writer import write
 from pipeline.settings import IndexSettings
-from indexing.articles import document
 
 
 def test_setting_up_again_changes_nothing(client: Elasticsearch, prefix: str, settings: IndexSettings) -> None:
@@ -27,7 +27,7 @@ def test_setting_up_again_changes_nothing(client: Elasticsearch, prefix: str, se
 def test_an_outdated_template_is_seen_and_renewed(
     client: Elasticsearch, prefix: str, settings: IndexSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new version's field reaches templates and existing indices with one set-up; until then they count as outdated."""
+    """A new version's field reaches templates and existing indices with one set-up; until then they are outdated."""
     write(client, [document()], settings=settings, prefix=prefix)
     mapping = templates.article_mapping()
     wanted = {key: value for key, value in copy.deepcopy(mapping).items() if key != "_meta"}

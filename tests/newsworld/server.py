@@ -120,7 +120,14 @@ class NewsServer:
 
     def _reply(self, seen: Seen) -> Reply:
         bare = seen.path.partition("?")[0]
-        for key in ((seen.host, seen.path), (seen.host, bare), ("*", seen.path), ("*", bare), (seen.host, "*"), ("*", "*")):
+        for key in (
+            (seen.host, seen.path),
+            (seen.host, bare),
+            ("*", seen.path),
+            ("*", bare),
+            (seen.host, "*"),
+            ("*", "*"),
+        ):
             if key in self.routes:
                 route = self.routes[key]
                 return route(seen) if callable(route) else route

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from elasticsearch import Elasticsearch
+from indexing.articles import FILLER, NOON, document
 
 from pipeline.index.writer import write
 from pipeline.search import (
@@ -20,7 +21,6 @@ from pipeline.search import (
     to_body,
 )
 from pipeline.settings import IndexSettings
-from indexing.articles import FILLER, NOON, document
 
 DAY = timedelta(days=1)
 ARTICLES = [

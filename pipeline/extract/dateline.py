@@ -1,0 +1,143 @@
+"""The date a reader sees: the line beside the headline that says when the article was published or updated. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lxml.html import HtmlElement
+
+from pipeline.extract.dates import ParsedDate, find_date, parse_date
+
+# How far from the headline a date line may stand, in characters of visible text.
+BEFORE_HEADLINE = 400
+AFTER_HEADLINE = 1_200
+_LONGEST_LINE = 160  # longer lines are sentences, and dates in sentences are what the story is about
+_MAX_TEXT = 60_000
+
+_UPDATED = re.compile(
+    r"(?:updated?|modified|edited|revised|reviewed|aktualisiert|geändert|stand|mis à jour|modifié|actualizado|modificado|aggiornat[oa]"
+    r"|atualizad[oa]|bijgewerkt|uppdaterad|oppdatert|zaktualizowano|обновлено|更新)\b[^\d]{0,40}$",
+    re.IGNORECASE,
+)
+_PUBLISHED = re.compile(
+    r"(?:published|publish\s+date|posted|posté|released|created|written|veröffentlicht|erschienen|publié|publicado|pubblicato|gepubliceerd|publicerad"
+    r"|publisert|opublikowano|опубликовано|date|発行|公開|发布)\b[^\d]{0,40}$",
+    re.IGNORECASE,
+)
+_ANY_YEAR = re.compile(r"(?:19|20)\d\d")
+_INLINE = frozenset(
+    "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var address svg path use".split()  # noqa: SIM905
+)
+_SKIPPED = frozenset("script style template noscript svg select option nav footer iframe button textarea form".split())  # noqa: SIM905
+_SKIPPED_CLASS = re.compile(r"related|recent|sidebar|comment|widget|breadcrumb|carousel|recommend|newsletter|popular|trending", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class DateLine:
+    """A date shown near the headline. ``role`` is ``published``, ``updated``, or empty where the line doesn't say."""
+
+    role: str
+    date: ParsedDate
+
+
+def read_datelines(tree: HtmlElement, headline: str) -> list[DateLine]:
+    """The dates shown beside the headline, the ones below it first, each side in the order of the page."""
+    lines, title_at = _visible_lines(tree, headline)
+    if title_at is None:
+        return []
+    after: list[DateLine] = []
+    before: list[DateLine] = []
+    distance = 0
+    for number in range(title_at, len(lines)):
+        after += _dates_in(lines, number)
+        distance += len(lines[number])
+        if number > title_at and distance > AFTER_HEADLINE:
+            break
+    distance = 0
+    for number in range(title_at - 1, -1, -1):
+        before += _dates_in(lines, number)
+        distance += len(lines[number])
+        if distance > BEFORE_HEADLINE:
+            break
+    return after + before
+
+
+def _dates_in(lines: list[str], number: int) -> Iterator[DateLine]:
+    line = lines[number]
+    if len(line) > _LONGEST_LINE or not _ANY_YEAR.search(line):
+        return
+    start = 0
+    while (found := find_date(line, start)) is not None:
+        date, begin, end = found
+        lead = line[start:begin]
+        if not lead.strip(" :|-–—•·,") and start == 0 and number and len(lines[number - 1]) <= 40:
+            lead = lines[number - 1]  # a label of its own: "Published" above, the date below
+        role = "updated" if _UPDATED.search(lead) else "published" if _PUBLISHED.search(lead) else ""
+        yield DateLine(role, date)
+        start = end
+
+
+def _visible_lines(tree: HtmlElement, headline: str) -> tuple[list[str], int | None]:
+    """The visible text as lines (one a block), up to a good way past the headline, and the number of the headline's line."""
+    target = _key(headline)
+    lines: list[str] = []
+    current: list[str] = []
+    title_at: int | None = None
+    exact = False
+    beyond = total = 0
+
+    def flush() -> bool:
+        nonlocal beyond, total
+        if current:
+            text = " ".join(" ".join(current).split())
+            current.clear()
+            if text:
+                lines.append(text)
+                total += len(text)
+                if title_at is not None:
+                    beyond += len(text)
+        return beyond > 2 * AFTER_HEADLINE or total > _MAX_TEXT
+
+    body = tree.find(".//body")
+    stack: list[tuple[HtmlElement, bool]] = [(body if body is not None else tree, False)]
+    while stack:
+        element, leaving = stack.pop()
+        tag = element.tag
+        if not isinstance(tag, str):
+            if element.tail:
+                current.append(element.tail)
+            continue
+        block = tag not in _INLINE
+        if leaving:
+            if block and flush():
+                break
+            if element.tail:
+                current.append(element.tail)
+            continue
+        if block and flush():
+            break
+        stack.append((element, True))
+        if tag in _SKIPPED:
+            continue
+        if tag in ("h1", "h2", "h3") and not exact:
+            text = _key(element.text_content()[:600])
+            same = bool(text) and bool(target) and (text == target or (len(text) > 15 and (text in target or target in text)))
+            if same or (tag == "h1" and title_at is None):
+                # The first h1 will do until the headline itself is met.
+                title_at, exact, beyond = len(lines), same, 0
+        elif title_at is not None and _SKIPPED_CLASS.search(element.get("class") or ""):
+            continue
+        if tag == "time" and (stated := element.get("datetime")) and len(stated) <= 60 and parse_date(stated):
+            current.append(f" {stated} ")
+            continue
+        if element.text:
+            current.append(element.text)
+        stack.extend((child, False) for child in reversed(element))
+    flush()
+    return lines, title_at
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())

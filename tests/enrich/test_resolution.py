@@ -1,0 +1,258 @@
+"""From mentions to entities and places: one entity for one person, its place on the map, stable keys."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from pipeline.enrich.places import countries_of, locate
+from pipeline.enrich.resolution import EntityReview, entity_key, read_entity_review, resolve
+from pipeline.errors import ConfigurationError
+from pipeline.models import Entity, EntityType, Mention
+
+CASES = Path(__file__).parent.parent / "data" / "enrich" / "entities"
+TYPES = {"p": EntityType.PERSON, "l": EntityType.PLACE, "o": EntityType.ORGANIZATION}
+MARK = re.compile(r"\[\[([^|\]]+)\|(\w+)(?:@(\w\w|\?))?\.([plo])\]\]")
+
+
+def read_case(path: Path) -> tuple[str, str, list[Mention], dict[tuple[int, int], tuple[str, str | None]]]:
+    """Headline, body, mentions, and for each span its entity and expected country."""
+    headline, _, marked = path.read_text(encoding="utf-8").strip().partition("\n")
+    body, mentions, truth, position = "", [], {}, 0
+    for mark in MARK.finditer(marked):
+        body += marked[position : mark.start()]
+        start = len(body)
+        body += mark[1]
+        mentions.append(Mention(text=mark[1], type=TYPES[mark[4]], start=start, end=len(body)))
+        truth[start, len(body)] = mark[2], mark[3]
+        position = mark.end()
+    return headline, body + marked[position:], mentions, truth
+
+
+def mention(body: str, text: str, kind: EntityType, nth: int = 0) -> Mention:
+    """The nth occurrence of a text in a body, as a mention."""
+    start = -1
+    for _ in range(nth + 1):
+        start = body.index(text, start + 1)
+    return Mention(text=text, type=kind, start=start, end=start + len(text))
+
+
+def person(body: str, text: str, nth: int = 0) -> Mention:
+    return mention(body, text, EntityType.PERSON, nth)
+
+
+def place(body: str, text: str, nth: int = 0) -> Mention:
+    return mention(body, text, EntityType.PLACE, nth)
+
+
+def organization(body: str, text: str, nth: int = 0) -> Mention:
+    return mention(body, text, EntityType.ORGANIZATION, nth)
+
+
+def b_cubed(entities: tuple[Entity, ...], truth: dict[tuple[int, int], str]) -> tuple[float, float]:
+    """B-cubed precision and recall of the clusters over the marked spans."""
+    found = {(m.start, m.end): number for number, e in enumerate(entities) for m in e.mentions}
+    ours: dict[int, set[tuple[int, int]]] = defaultdict(set)
+    wanted: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for span, name in truth.items():
+        wanted[name].add(span)
+        if span in found:
+            ours[found[span]].add(span)
+    precision = [len(ours[found[s]] & wanted[truth[s]]) / len(ours[found[s]]) for s in truth if s in found]
+    recall = [len(ours[found[s]] & wanted[truth[s]]) / len(wanted[truth[s]]) if s in found else 0.0 for s in truth]
+    return sum(precision) / len(precision), sum(recall) / len(recall)
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.txt")), ids=lambda p: p.stem)
+def test_written_cases_resolve_as_marked(path: Path) -> None:
+    """In news texts whose names are marked, mentions of one entity come together and places are found."""
+    headline, body, mentions, truth = read_case(path)
+    entities = resolve(mentions, body=body, headline=headline)
+    assert all(body[m.start : m.end] == m.text for e in entities for m in e.mentions)
+    precision, recall = b_cubed(entities, {span: name for span, (name, _) in truth.items()})
+    assert (round(precision, 3), round(recall, 3)) == (1.0, 1.0)
+    for entity in entities:
+        expected = {truth[m.start, m.end][1] for m in entity.mentions if (m.start, m.end) in truth} - {None}
+        if expected:
+            assert {entity.place.country if entity.place else "?"} == expected, entity.name
+
+
+def test_canonical_name_is_the_full_one() -> None:
+    """A person is listed by the fullest frequent form, not by the surname that stands there most often."""
+    body = "Sergei Lavrov arrived. Lavrov spoke, Lavrov left. Sergey Lavrov waved. Sergei Lavrov slept."
+    mentions = [
+        person(body, "Sergei Lavrov"),
+        person(body, "Lavrov", 1),
+        person(body, "Lavrov", 2),
+        person(body, "Sergey Lavrov"),
+        person(body, "Sergei Lavrov", 1),
+    ]
+    (entity,) = resolve(mentions, body=body)
+    assert (entity.name, entity.key, len(entity.mentions)) == ("Sergei Lavrov", "person:sergei-lavrov", 5)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Sergei Lavrov", "Sergey Lavrov"),
+        ("Kim Jong-un", "Kim Jong Un"),
+        ("José Mourinho", "Jose Mourinho"),
+        ("Muammar Gaddafi", "Moammar Gadhafi"),
+        ("Conan O’Brien", "Conan O'Brien"),
+    ],
+)
+def test_spellings_share_a_key(one: str, other: str) -> None:
+    """Articles that spell a name differently are found together."""
+    assert entity_key(EntityType.PERSON, one) == entity_key(EntityType.PERSON, other)
+    assert entity_key(EntityType.PERSON, one) != entity_key(EntityType.PERSON, "Sergei Ivanov")
+
+
+def test_organisation_keys_leave_out_articles_and_legal_forms() -> None:
+    """ "The Boeing Co." and "Boeing" are one organisation in facets."""
+    assert entity_key(EntityType.ORGANIZATION, "The Boeing Co.") == entity_key(EntityType.ORGANIZATION, "Boeing")
+
+
+def test_titles_possessives_quotes_and_line_breaks_are_not_part_of_a_name() -> None:
+    """What models take along with a name is cut off, and the offsets still give the name."""
+    body = "‘Foreign Minister Sergei Lavrov’s plane’ landed.\n\nNorth Korean leader Kim Jong-un\nPhoto of “Kremlin”."
+    raw = [
+        "Foreign Minister Sergei Lavrov’s",
+        "North Korean leader Kim Jong-un\nPhoto",
+        "“Kremlin”",
+    ]
+    kinds = [EntityType.PERSON, EntityType.PERSON, EntityType.ORGANIZATION]
+    entities = resolve([mention(body, t, k) for t, k in zip(raw, kinds, strict=True)], body=body)
+    assert {m.text for e in entities for m in e.mentions} == {"Sergei Lavrov", "Kim Jong-un", "Kremlin"}
+    assert all(body[m.start : m.end] == m.text for e in entities for m in e.mentions)
+
+
+def test_hyphenated_pairs_are_two_persons() -> None:
+    """ "Trump-Kim summit" counts for both men and makes no third one; double names stay whole."""
+    body = "Donald Trump met Kim Jong-un. The Trump-Kim summit was short. Jean-Marie Le Pen was not there."
+    mentions = [
+        person(body, "Donald Trump"),
+        person(body, "Kim Jong-un"),
+        place(body, "Trump-Kim"),
+        person(body, "Jean-Marie Le Pen"),
+    ]
+    entities = {e.name: e for e in resolve(mentions, body=body)}
+    assert set(entities) == {"Donald Trump", "Kim Jong-un", "Jean-Marie Le Pen"}
+    assert [m.text for m in entities["Donald Trump"].mentions] == ["Donald Trump", "Trump"]
+
+
+def test_what_is_no_name_makes_no_entity() -> None:
+    """Common words, demonyms, titles alone, directions and page furniture stay out of the facets."""
+    body = "Scroll down. An apparent bid to curry favour. The Russian envoy and the Minister spoke of the North."
+    mentions = [
+        person(body, "Scroll"),
+        person(body, "curry"),
+        place(body, "Russian"),
+        person(body, "Minister"),
+        place(body, "North"),
+    ]
+    assert resolve(mentions, body=body) == ()
+
+
+def test_countries_are_places_whatever_the_model_says() -> None:
+    """A model that calls Russia an organisation doesn't put it among the organisations."""
+    body = "Russia said on Monday that Iran agreed."
+    entities = resolve([organization(body, "Russia"), person(body, "Iran")], body=body)
+    assert {(e.name, e.type) for e in entities} == {("Russia", EntityType.PLACE), ("Iran", EntityType.PLACE)}
+
+
+def test_names_of_one_country_are_one_entity() -> None:
+    """US, U.S. and United States are counted together, with one code and one point."""
+    body = "The US and the U.S. and the United States."
+    (entity,) = resolve([place(body, "US"), place(body, "U.S."), place(body, "United States")], body=body)
+    assert entity.place is not None
+    assert (entity.name, len(entity.mentions), entity.place.country) == ("United States", 3, "US")
+
+
+def test_salience_follows_headline_position_and_frequency() -> None:
+    """Whom the article is about comes first; a name in the last line weighs less."""
+    body = "Angela Merkel spoke. Angela Merkel smiled. " + "Nothing happened. " * 20 + "Olaf Scholz listened."
+    entities = resolve(
+        [person(body, "Olaf Scholz"), person(body, "Angela Merkel"), person(body, "Angela Merkel", 1)],
+        body=body,
+        headline="Merkel: ANGELA MERKEL speaks",
+    )
+    assert [e.name for e in entities] == ["Angela Merkel", "Olaf Scholz"]
+    assert 1.0 >= entities[0].salience > 0.9 > 0.3 > entities[1].salience > 0
+
+
+def test_review_list_merges_renames_hides_and_blocks(tmp_path: Path) -> None:
+    """What people decided is applied: merged names, another display name, hidden entities, blocked texts."""
+    path = tmp_path / "entities.toml"
+    path.write_text(
+        'block = ["Oval Office"]\n'
+        '[[entity]]\ntype = "person"\nname = "Donald Trump"\nalso = ["Trump", "The Donald"]\n'
+        '[[entity]]\ntype = "organization"\nname = "Reuters"\nhide = true\n'
+        '[[entity]]\ntype = "place"\nname = "Türkiye"\nalso = ["Turkey"]\n'
+    )
+    body = "Trump sat in the Oval Office, Reuters reported from Turkey. Donald Trump smiled."
+    entities = resolve(
+        [
+            person(body, "Trump"),
+            organization(body, "Oval Office"),
+            organization(body, "Reuters"),
+            place(body, "Turkey"),
+            person(body, "Donald Trump"),
+        ],
+        body=body,
+        review=read_entity_review(path),
+    )
+    assert {e.name for e in entities} == {"Donald Trump", "Türkiye"}
+    lone = resolve([person(body, "Trump")], body=body, review=read_entity_review(path))
+    assert [(e.name, e.key) for e in lone] == [("Donald Trump", "person:donald-trump")]
+
+
+def test_mistakes_in_the_review_list_are_all_named(tmp_path: Path) -> None:
+    """A wrong file says every mistake with its place; a missing one is an empty list."""
+    path = tmp_path / "entities.toml"
+    path.write_text(
+        'blok = []\n[[entity]]\ntype = "human"\nname = "X"\n[[entity]]\ntype = "person"\nname = "Y"\nalias = []\n'
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        read_entity_review(path)
+    assert [word for word in ("blok", "entity 1", "organization", "alias") if word not in str(caught.value)] == []
+    path.write_text("entity = [")
+    with pytest.raises(ConfigurationError, match=r"entities\.toml"):
+        read_entity_review(path)
+    assert read_entity_review(tmp_path / "none.toml") == EntityReview()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["Paris"], {"Paris": "FR"}),
+        (["Cambridge"], {}),
+        (["Cambridge", "UK"], {"Cambridge": "GB", "UK": "GB"}),
+        (["Cambridge", "Massachusetts"], {"Cambridge": "US", "Massachusetts": "US"}),
+        (["Springfield"], {}),
+        (["Nowhereville"], {}),
+        (["Washington DC"], {"Washington DC": "US"}),
+        (["Scotland"], {"Scotland": "GB"}),
+        (["Congo"], {"Congo": "CD"}),
+    ],
+)
+def test_places_are_found_or_left_open(names: list[str], expected: dict[str, str]) -> None:
+    """A name is put on the map when it is clear which place is meant, and only then."""
+    assert {name: found.country for name, found in locate(names).items()} == expected
+
+
+def test_source_country_helps_where_the_text_is_silent() -> None:
+    """A local paper's Cambridge is the one in its own country."""
+    assert locate(["Cambridge"], source_country="GB")["Cambridge"].country == "GB"
+
+
+def test_places_carry_coordinates_and_ids() -> None:
+    """Maps need degrees: Pyongyang lies where it lies, a country at its capital."""
+    found = locate(["Pyongyang", "North Korea"])
+    assert found["Pyongyang"].geonames_id == 1871859
+    assert found["Pyongyang"].latitude == pytest.approx(39.03, abs=0.1)
+    assert found["Pyongyang"].longitude == pytest.approx(125.75, abs=0.1)
+    assert found["North Korea"].latitude == found["Pyongyang"].latitude
+    assert countries_of((p, n) for n, p in enumerate(locate(["Moscow", "Paris"]).values())) == ("FR", "RU")
