@@ -85,6 +85,12 @@ _batches = sa.Table(
 
 _REF = TypeAdapter(ArticleRef)
 
+BACKFILLS = ("news backfill", "airflow backfill")
+"""The kinds of runs that bring back a span of the past."""
+
+KEEP_THEIR_OWN = (*BACKFILLS, "quarantine retry")
+"""Kinds of runs whose unfinished work no other run takes over: the live schedule must not end up doing it."""
+
 _KEPT = {Reason.INDEX_UNAVAILABLE.value, Reason.ARCHIVE_UNAVAILABLE.value, Reason.BATCH_INCOMPLETE.value}
 """Failures that say nothing about the article: its work is kept for the next run."""
 
@@ -187,11 +193,13 @@ class Ledger:
         batch_size: int,
         now: datetime,
         stale_before: datetime,
+        takes_over: bool = True,
     ) -> RunRecord:
         """Open a run with its references cut into batches; ``items`` that ended already keep their outcome.
 
         What earlier runs of these sources left unfinished is taken over: work without an outcome, or ended for a
         reason that is not the article's, in a run that finished or gave no sign of life since ``stale_before``.
+        With ``takes_over`` false only what this very run had left is; and what a run planned so leaves is its own.
         Of a leftover and a new reference of the same name the leftover stays if it is a URL already in the
         archive (it may be gone from the web by now), else the new one.
 
@@ -199,16 +207,17 @@ class Ledger:
         nothing that the first one had taken over.
         """
         over = sa.select(_runs.c.run_id).where(
-            sa.or_(_runs.c.finished_at.is_not(None), _runs.c.heartbeat_at < _iso(stale_before))
+            sa.or_(_runs.c.finished_at.is_not(None), _runs.c.heartbeat_at < _iso(stale_before)),
+            _runs.c.kind.not_in(KEEP_THEIR_OWN),
+        )
+        # What this run had taken over stands among its own rows; what another one took from it is the other's.
+        own = sa.and_(_work.c.run_id == run_id, _work.c.taken_over_by.is_(None))
+        of_others = sa.and_(
+            _work.c.source_id.in_(list(source_ids)), _work.c.run_id.in_(over), _work.c.taken_over_by.is_(None)
         )
         unfinished = sa.and_(
-            _work.c.source_id.in_(list(source_ids)),
             sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_(_KEPT)),
-            sa.or_(
-                _work.c.run_id == run_id,
-                _work.c.taken_over_by == run_id,
-                sa.and_(_work.c.run_id.in_(over), _work.c.taken_over_by.is_(None)),
-            ),
+            sa.or_(own, of_others) if takes_over else own,
         )
         with self._engine.begin() as connection:
             left = [
@@ -246,6 +255,16 @@ class Ledger:
         """The latest runs, newest first."""
         with self._reader.connect() as connection:
             query = sa.select(_runs).order_by(_runs.c.started_at.desc()).limit(limit)
+            return [_run_record(row) for row in connection.execute(query).mappings()]
+
+    def unfinished_runs(self, kind: str) -> list[RunRecord]:
+        """The runs of a kind that have no report yet, newest first."""
+        query = (
+            sa.select(_runs)
+            .where(_runs.c.kind == kind, _runs.c.finished_at.is_(None))
+            .order_by(_runs.c.started_at.desc())
+        )
+        with self._reader.connect() as connection:
             return [_run_record(row) for row in connection.execute(query).mappings()]
 
     def open_items(self, run_id: str, batch: int) -> list[WorkItem]:
@@ -408,6 +427,36 @@ class Ledger:
         with self._reader.connect() as connection:
             for row in connection.execute(query).mappings():
                 yield _capture(row)
+
+    def captures_at(self, addresses: Sequence[ArchiveAddress]) -> dict[ArchiveAddress, Capture]:
+        """The captures that stand at these addresses, as far as the ledger knows them."""
+        found: dict[ArchiveAddress, Capture] = {}
+        offsets: dict[str, dict[int, ArchiveAddress]] = {}
+        for address in addresses:
+            offsets.setdefault(address.file, {})[address.offset] = address
+        with self._reader.connect() as connection:
+            for file, wanted in offsets.items():
+                for row in connection.execute(sa.select(_captures).where(_captures.c.archive_file == file)).mappings():
+                    if (wanted_here := wanted.get(row["archive_offset"])) is not None:
+                        found[wanted_here] = _capture(row)
+        return found
+
+    def count_captures(
+        self, *, source_ids: Sequence[str], since: datetime, until: datetime
+    ) -> dict[tuple[str, str], int]:
+        """How many references of each source were captured on each day (ISO, UTC) in ``since <= t < until``."""
+        day = sa.func.substr(_captures.c.captured_at, 1, 10)
+        query = (
+            sa.select(_captures.c.source_id, day, sa.func.count(sa.distinct(_captures.c.name)))
+            .where(
+                _captures.c.source_id.in_(list(source_ids)),
+                _captures.c.captured_at >= _iso(since),
+                _captures.c.captured_at < _iso(until),
+            )
+            .group_by(_captures.c.source_id, day)
+        )
+        with self._reader.connect() as connection:
+            return {(source_id, on): count for source_id, on, count in connection.execute(query)}
 
     # --------------------------------------------------------------------------------------- private
 

@@ -51,7 +51,7 @@ from pipeline.index import client as index_client
 from pipeline.index import quarantine, runs, templates, writer
 from pipeline.index import sources as source_health
 from pipeline.index.documents import to_document
-from pipeline.ledger import Capture, Ledger, RunRecord, WorkItem
+from pipeline.ledger import KEEP_THEIR_OWN, Capture, Ledger, RunRecord, WorkItem
 from pipeline.models import (
     ArchiveAddress,
     Article,
@@ -66,7 +66,8 @@ from pipeline.models import (
     Stage,
     Tally,
 )
-from pipeline.schedule import RunRequest
+from pipeline.reprocess import only_the_present, stored_references
+from pipeline.schedule import Mode, RunRequest
 from pipeline.search import get_document
 from pipeline.settings import Settings, load_settings, load_sources
 from pipeline.urls import canonicalize, document_id
@@ -179,42 +180,34 @@ def plan_run(
     now = services.now()
     items: list[ArticleRef | ItemResult] = list(references)
     problems: list[dict[str, str]] = []
-    if request.from_archive:
+    notes: list[dict[str, str]] = []
+    if request.mode in (Mode.REENRICH, Mode.REINDEX):
+        items += stored_references(
+            services.elasticsearch,
+            services.ledger,
+            services.archive,
+            window=request.window,
+            source_ids=request.source_ids,
+            prefix=services.prefix,
+        )
+    elif request.from_archive or request.mode is Mode.REEXTRACT:
         items += _archived_references(services, request)
     else:
-        with services.web() as web:
-            for source in _pick(sources, request.source_ids):
-                if request.only_due and not due(services.states.read(source.id), now + _POLL_SLACK):
-                    log.info("Source %s is not due yet: it brought nothing new lately.", source.id)
-                    continue
-                try:
-                    items += discover(
-                        source,
-                        window=request.window,
-                        base_dir=services.settings.project_dir,
-                        web=web,
-                        now=now,
-                        settings=services.settings,
-                        # A span of the past is asked for as such, whatever was read already.
-                        states=None if request.window else services.states,
-                    )
-                except SourceUnavailableError as error:
-                    log.warning("Source %s: %s", source.id, error)
-                    problems.append({"source": source.id, "reason": error.reason.value, "message": str(error)})
-                    services.states.record_failure(source.id, str(error), now)
+        items += _named_by_sources(services, request, sources, now, problems, notes)
     items = _mark_repeats(items)
-    if not request.from_archive and not fetch_again:
+    if not (request.from_archive or request.mode or fetch_again):
         items = _reuse_captures(services, items, now)
     return services.ledger.plan(
         run_id,
         items,
         kind=kind,
-        request=request.as_dict(),
+        request={**request.as_dict(), "notes": notes},
         source_ids=[*request.source_ids, BY_HAND] if kind == "news ingest" else list(request.source_ids),
         problems=problems,
         batch_size=max(services.settings.ingest.batch_size, -(-len(items) // _MOST_BATCHES)),
         now=now,
         stale_before=now - _STALE_AFTER,
+        takes_over=kind not in KEEP_THEIR_OWN,
     )
 
 
@@ -229,6 +222,52 @@ def _pick(sources: Sequence[Source], source_ids: Sequence[str]) -> list[Source]:
             f"no source {missing[0]!r} in the sources file; known are {', '.join(sorted(by_id)) or 'none'}"
         )
     return [by_id[source_id] for source_id in source_ids if source_id in by_id]
+
+
+def _named_by_sources(
+    services: Services,
+    request: RunRequest,
+    sources: Sequence[Source],
+    now: datetime,
+    problems: list[dict[str, str]],
+    notes: list[dict[str, str]],
+) -> Iterator[ArticleRef | ItemResult]:
+    """What the request's sources name; for a span of the past also what the archive has of those that forget."""
+    with services.web() as web:
+        for source in _pick(sources, request.source_ids):
+            if request.only_due and not due(services.states.read(source.id), now + _POLL_SLACK):
+                log.info("Source %s is not due yet: it brought nothing new lately.", source.id)
+                continue
+            why = only_the_present(source) if request.window else None
+            named: set[str] = set()
+            try:
+                for found in (
+                    discover(
+                        source,
+                        window=request.window,
+                        base_dir=services.settings.project_dir,
+                        web=web,
+                        now=now,
+                        settings=services.settings,
+                        # A span of the past is asked for as such, whatever was read already.
+                        states=None if request.is_backfill else services.states,
+                    )
+                    if not (why and source.kind is SourceKind.URLS)
+                    else ()
+                ):
+                    if why:
+                        named.add((found.ref if isinstance(found, ItemResult) else found).name)
+                    yield found
+            except SourceUnavailableError as error:
+                log.warning("Source %s: %s", source.id, error)
+                problems.append({"source": source.id, "reason": error.reason.value, "message": str(error)})
+                if not request.is_backfill:
+                    services.states.record_failure(source.id, str(error), now)
+            if why:
+                message = f"can't be asked for the past ({why}); what the archive has of that span is used"
+                notes.append({"source": source.id, "message": message})
+                archived = _archived_references(services, replace(request, source_ids=(source.id,)))
+                yield from (ref for ref in archived if ref.name not in named)
 
 
 def _archived_references(services: Services, request: RunRequest) -> Iterator[ArticleRef]:
@@ -535,7 +574,8 @@ def finish_run(services: Services, run_id: str) -> dict[str, Any]:
 def _commit_states(services: Services, record: RunRecord) -> None:
     # What a source said counts as read once its articles have been dealt with; where some failed for now, its
     # listing is read again next time even if it has not changed.
-    if record.request.get("since") or record.request.get("from_archive"):
+    request = record.request
+    if any(request.get(key) for key in ("since", "until", "from_archive", "mode")):
         return
     failed: dict[str, list[ItemResult]] = {}
     for result in _failed(services, record.run_id):
@@ -587,6 +627,7 @@ def _report(services: Services, record: RunRecord, finished_at: datetime) -> dic
         "kept_for_next_run": kept,
         "sources": [{"id": source_id, **counts.as_dict()} for source_id, counts in sorted(by_source.items())],
         "problems": [dict(problem) for problem in record.problems],
+        "notes": [dict(note) for note in record.request.get("notes", ())],
         "stage_seconds": {
             stage: round(value, 3) for stage, value in services.ledger.stage_seconds(record.run_id).items()
         },
@@ -618,10 +659,18 @@ def _publish(services: Services, run_id: str, report: Mapping[str, Any]) -> None
         ),
         prefix=services.prefix,
     )
-    source_health.put(client, _source_reports(services, record), prefix=services.prefix)
+    if record.kind not in KEEP_THEIR_OWN:  # those say nothing of how the sources are today
+        source_health.put(client, _source_reports(services, record), prefix=services.prefix)
     failed = _failed(services, run_id)
     entries = quarantine.entries_of(failed, at=services.now(), run_id=run_id, command=_replay_command)
     quarantine.put(client, entries, prefix=services.prefix)
+    if quarantine.entries(client, limit=1, prefix=services.prefix):
+        good = (
+            entry.ref
+            for entry in services.ledger.results(run_id)
+            if entry.outcome not in (None, OutcomeKind.FAILED.value)
+        )
+        quarantine.remove(client, good, prefix=services.prefix)
 
 
 def _source_reports(services: Services, record: RunRecord) -> list[source_health.SourceReport]:

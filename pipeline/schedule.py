@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from pipeline.errors import ConfigurationError
@@ -18,13 +19,29 @@ DAG_ID = "news_ingest"
 POOL = "news"
 """The Airflow pool that all tasks of the DAGs take their slots from."""
 
+BACKFILL_POOL = "news_backfill"
+"""The pool of backfills' batches, so that they never take the live schedule's slots."""
+
+
+class Mode(StrEnum):
+    """How a backfill brings back a span of the past. All but ``refetch`` fetch nothing."""
+
+    REFETCH = "refetch"
+    """Ask the sources for what they name in the span, and fetch it again."""
+    REEXTRACT = "reextract"
+    """Repeat everything after the archive for the captures taken in the span."""
+    REENRICH = "reenrich"
+    """The same for the articles in the index dated in the span: language and entities anew."""
+    REINDEX = "reindex"
+    """The same for the articles in the index dated in the span: documents anew."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What a run was asked to do. ``window`` limits discovery, or the captures taken from the archive.
 
     ``names`` limits a run from the archive to these references. ``only_due`` leaves out sources that adaptive
-    polling asks less often, because they brought nothing new.
+    polling asks less often, because they brought nothing new. ``mode`` makes the run a backfill.
     """
 
     source_ids: tuple[str, ...]
@@ -32,6 +49,12 @@ class RunRequest:
     from_archive: bool = False
     names: tuple[str, ...] = ()
     only_due: bool = False
+    mode: Mode | None = None
+
+    @property
+    def is_backfill(self) -> bool:
+        """Whether the run works on the past, and so must leave what is remembered of the sources as it is."""
+        return self.mode is not None or self.window is not None or self.from_archive
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-ready form, for the ledger and the report."""
@@ -41,6 +64,7 @@ class RunRequest:
             "until": self.window.until.isoformat() if self.window else None,
             "from_archive": self.from_archive,
             "names": list(self.names),
+            "mode": self.mode.value if self.mode else None,
         }
 
 
@@ -58,7 +82,7 @@ def request_from_conf(
 
     Raises ConfigurationError for an unknown key, source or date: Airflow itself lets unknown keys pass.
     """
-    allowed = {"sources", "since", "until", "from_archive"}
+    allowed = {"sources", "since", "until", "mode", "preview"}
     if unknown := sorted(set(conf) - allowed):
         raise ConfigurationError(f"conf: unknown key {unknown[0]!r}; allowed are {', '.join(sorted(allowed))}")
     named = conf.get("sources") or ()
@@ -68,15 +92,17 @@ def request_from_conf(
     for source_id in named:
         if source_id not in known:
             raise ConfigurationError(f"conf: sources: no source {source_id!r}; known are {', '.join(sorted(known))}")
-    if not isinstance(conf.get("from_archive", False), bool):
-        raise ConfigurationError(f"conf: from_archive: {conf['from_archive']!r} is neither true nor false")
+    modes = [mode.value for mode in Mode]
+    if (mode := conf.get("mode") or None) is not None and mode not in modes:
+        raise ConfigurationError(f"conf: mode: {mode!r} is not one of {', '.join(modes)}, nor empty")
+    if not isinstance(conf.get("preview", False), bool):
+        raise ConfigurationError(f"conf: preview: {conf['preview']!r} is neither true nor false")
     window = parse_window(conf.get("since"), conf.get("until")) or backfill_interval
-    from_archive = conf.get("from_archive", False)
     return RunRequest(
         source_ids=tuple(named) or tuple(default_source_ids),
         window=window,
-        from_archive=from_archive,
-        only_due=not (named or window or from_archive),
+        mode=Mode(mode) if mode else None,
+        only_due=not (named or window or mode),
     )
 
 

@@ -68,7 +68,8 @@ def test_spellings_of_one_page_have_one_canonical_form(given: str, expected: str
 @pytest.mark.parametrize(
     "given",
     [
-        "", "example.com/a", "/a", "ftp://example.com/a", "file:///etc/passwd", "gopher://x/", "data:text/html,x", "javascript:alert(1)",
+        "", "example.com/a", "/a", "ftp://example.com/a", "file:///etc/passwd", "gopher://x/", "data:text/html,x",
+        "javascript:alert(1)",
         "mailto:a@example.com", "http://", "http:///a", "https://exa mple.com/", "http://a..b/", "http://example.com:99999/",
         "http://example.com:x/", "http://[::1/", "http://999.1.1.1/", "http://" + "a" * 300 + ".com/", "http://example.com/\ud800",
     ],

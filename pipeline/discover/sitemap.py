@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from pipeline.discover.found import Found, Links, on_domains, rejected
+from pipeline.discover.found import Found, Links, failed, on_domains, rejected
 from pipeline.discover.state import SourceState, StateStore, after_success
 from pipeline.discover.storage import GunzippedStream, is_web, open_plain, resolve
 from pipeline.discover.web import Web
@@ -169,6 +170,9 @@ class _Reader:
                 raise self._unavailable(key, Reason.UNREADABLE, f"it is no sitemap: {parsed.broken}")
             yield rejected(ref, Reason.SOURCE_ITEM_BROKEN, f"no sitemap: {parsed.broken}")
             return
+        if parsed.broken:
+            yield failed(ref, Reason.SOURCE_ITEM_BROKEN, f"read in part only: {parsed.broken}")
+            body_hash = ""  # what is missing may come with the next reading
         if parsed.is_index:
             for entry in parsed.entries:
                 if self._window is not None and entry.lastmod is not None and entry.lastmod < self._window.since:
@@ -339,6 +343,11 @@ def _parse_xml(body: bytes, base_url: str, now: datetime) -> Sitemap:
                 del element.getparent()[0]
     except etree.XMLSyntaxError as error:
         broken = f"broken XML: {error}"
+    closed = re.search(rb"</\s*([\w.-]+:)?(urlset|sitemapindex)\s*>\s*(<!--.*?-->\s*)*$", body[-2000:], re.S | re.I)
+    if entries and broken is None and closed is None and body[1:2] != b"\0":
+        # The recovering parser closes what is open: the last address may be half of one.
+        broken = "the file is cut short"
+        entries.pop()
     if not entries and broken is None and root_name not in ("urlset", "sitemapindex"):
         broken = "it is a web page" if root_name == "html" else f"its root element is {root_name or 'missing'}"
     return Sitemap(is_index=index, entries=tuple(entries), broken=broken)
@@ -354,8 +363,8 @@ def _xml_entry(element: object, base_url: str, now: datetime) -> SitemapEntry | 
             inner = "news:" if "news" in (name.namespace or "") or (child.prefix or "") == "news" else ""
             if not inner and child.getparent() is not element:
                 continue
-            # Unexpanded entities come as nodes; only what is text counts.
-            value = "".join(child.itertext(str)) if len(child) else (child.text or "")
+            # Unexpanded entities come as nodes of their own; only the text around them counts.
+            value = "".join([child.text or "", *(node.tail or "" for node in child if not isinstance(node.tag, str))])
             texts.setdefault(f"{inner}{name.localname.lower()}", " ".join(value.split()))
     loc = texts.get("loc", "")
     if not loc:

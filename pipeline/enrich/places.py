@@ -40,9 +40,6 @@ NATIONS = (
 )  # fmt: skip
 """The parts of the United Kingdom: GeoNames id, name, the city whose point is theirs."""
 
-CITY_NAMES = {"Washington DC": "Washington", "Washington D.C.": "Washington", "Washington, D.C.": "Washington"}
-"""Names of cities that the gazetteer lacks, and its own."""
-
 _DECISIVE = 5.0
 """A city so many times larger than the next of its name is meant unless the article speaks for another."""
 
@@ -129,10 +126,9 @@ def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, sour
         fits = [o for o in options if o.place.country == source_country and o.population >= _SMALL]
     largest = sorted(options, key=lambda o: -o.population)
     first, second = largest[0], largest[1].population if len(largest) > 1 else 0
-    if first.population >= _SMALL and first.population >= _DECISIVE * second and (first.own_name or second == 0):
-        if not fits or first in fits or first.population >= 1_000_000:
-            return first.place
-        return None
+    decisive = first.population >= max(_SMALL, _DECISIVE * second) and (first.own_name or second == 0)
+    if decisive and (not fits or first in fits or first.population >= 2 * _DECISIVE * second):
+        return first.place
     fits.sort(key=lambda o: -o.population)
     if fits and (len(fits) == 1 or fits[0].population >= 3 * fits[1].population):
         return fits[0].place
@@ -221,6 +217,4 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
         options = found.setdefault(name, [])
         if all(option.place.geonames_id != candidate.place.geonames_id for option in options):
             options.append(candidate)
-    for name, own in CITY_NAMES.items():
-        found.setdefault(fold(name), []).extend(found[fold(own)])
     return {name: tuple(options) for name, options in found.items()}

@@ -88,6 +88,10 @@ _GIVEN_NAMES = {
 }  # fmt: skip
 """Transliterations of one name, and the spelling that stands for all in keys."""
 
+_LETTERS = str.maketrans(
+    {"æ": "ae", "ø": "o", "ł": "l", "ı": "i", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "œ": "oe", "ə": "a"}
+)
+
 _TITLES = frozenset(
     """president prime minister premier chancellor secretary general gen gen. lt lt. col col. colonel major maj maj.
     captain capt capt. sgt sgt. sergeant senator sen sen. rep rep. representative congressman congresswoman king queen
@@ -115,7 +119,7 @@ _LEGAL = frozenset("inc inc. corp corp. corporation co co. company ltd ltd. plc 
 def name_parts(name: str) -> tuple[str, ...]:
     """The words of a name as they are compared: no accents, case, dots, hyphens; one spelling per transliteration."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
-    plain = re.sub(r"[’'`]", "", plain).replace("ł", "l").replace("ø", "o").replace("ı", "i").replace("đ", "d")
+    plain = re.sub(r"[’'`]", "", plain).translate(_LETTERS)
     return tuple(_GIVEN_NAMES.get(part, part) for part in re.findall(r"[^\W_]+", plain))
 
 

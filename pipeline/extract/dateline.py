@@ -15,6 +15,7 @@ BEFORE_HEADLINE = 400
 AFTER_HEADLINE = 1_200
 _LONGEST_LINE = 160  # longer lines are sentences, and dates in sentences are what the story is about
 _MAX_TEXT = 60_000
+_LIST = 3
 
 _UPDATED = re.compile(
     r"(?:updated?|modified|edited|revised|reviewed|aktualisiert|geändert|stand|mis à jour|modifié|actualizado|modificado|aggiornat[oa]"
@@ -30,8 +31,9 @@ _ANY_YEAR = re.compile(r"(?:19|20)\d\d")
 _INLINE = frozenset(
     "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var address svg path use".split()  # noqa: SIM905
 )
-_SKIPPED = frozenset("script style template noscript svg select option nav footer iframe button textarea form".split())  # noqa: SIM905
-_SKIPPED_CLASS = re.compile(r"related|recent|sidebar|comment|widget|breadcrumb|carousel|recommend|newsletter|popular|trending", re.I)
+_SKIPPED = frozenset("script style template noscript svg select option nav footer iframe button textarea".split())  # noqa: SIM905
+_WRAPPERS = frozenset({"nav", "button", "noscript"})  # one that is never closed swallows the page
+_SKIPPED_CLASS = re.compile(r"related|recent|sidebar|comments|carousel|recommend|popular|trending", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ class DateLine:
 
 def read_datelines(tree: HtmlElement, headline: str) -> list[DateLine]:
     """The dates shown beside the headline, the ones below it first, each side in the order of the page."""
-    lines, title_at = _visible_lines(tree, headline)
+    lines, title_at = _visible_lines(tree, headline, 2 * AFTER_HEADLINE)
     if title_at is None:
-        return []
+        title_at = 0  # what stands first must do
     after: list[DateLine] = []
     before: list[DateLine] = []
     distance = 0
@@ -61,7 +63,14 @@ def read_datelines(tree: HtmlElement, headline: str) -> list[DateLine]:
         distance += len(lines[number])
         if distance > BEFORE_HEADLINE:
             break
-    return after + before
+    if len({line.date.value.date() for line in after if line.role != "updated"}) >= _LIST:
+        after = []  # a list of other articles, each with its date
+    if after or before:
+        return after + before
+    # None beside the headline: a line at the article's end that says "Published on …" will do, if there is only one.
+    everything = _visible_lines(tree, headline, _MAX_TEXT)[0]
+    labelled = [line for n in range(len(everything)) for line in _dates_in(everything, n) if line.role == "published"]
+    return labelled[:1] if len({line.date.value for line in labelled}) == 1 else []
 
 
 def _dates_in(lines: list[str], number: int) -> Iterator[DateLine]:
@@ -79,8 +88,8 @@ def _dates_in(lines: list[str], number: int) -> Iterator[DateLine]:
         start = end
 
 
-def _visible_lines(tree: HtmlElement, headline: str) -> tuple[list[str], int | None]:
-    """The visible text as lines (one a block), up to a good way past the headline, and the number of the headline's line."""
+def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tuple[list[str], int | None]:
+    """The visible text as lines, one a block, up to some way past the headline, and the number of the headline's line."""
     target = _key(headline)
     lines: list[str] = []
     current: list[str] = []
@@ -89,16 +98,18 @@ def _visible_lines(tree: HtmlElement, headline: str) -> tuple[list[str], int | N
     beyond = total = 0
 
     def flush() -> bool:
-        nonlocal beyond, total
+        nonlocal beyond, total, title_at
         if current:
             text = " ".join(" ".join(current).split())
             current.clear()
             if text:
+                if title_at is None and target and abs(len(text) - len(headline)) < 10 and _key(text) == target:
+                    title_at = len(lines)  # a headline in no heading
                 lines.append(text)
                 total += len(text)
                 if title_at is not None:
                     beyond += len(text)
-        return beyond > 2 * AFTER_HEADLINE or total > _MAX_TEXT
+        return beyond > beyond_headline or total > _MAX_TEXT
 
     body = tree.find(".//body")
     stack: list[tuple[HtmlElement, bool]] = [(body if body is not None else tree, False)]
@@ -119,7 +130,7 @@ def _visible_lines(tree: HtmlElement, headline: str) -> tuple[list[str], int | N
         if block and flush():
             break
         stack.append((element, True))
-        if tag in _SKIPPED:
+        if tag in _SKIPPED and (tag not in _WRAPPERS or element.find(".//h1") is None):
             continue
         if tag in ("h1", "h2", "h3") and not exact:
             text = _key(element.text_content()[:600])

@@ -6,12 +6,15 @@ does that and starts another worker. Workers are spawned, not forked: the caller
 
 from __future__ import annotations
 
-import multiprocessing
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -36,8 +39,7 @@ def extract_all(
         for page in pages:
             yield page, *_attempt(page, settings)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(max_workers=workers, max_tasks=_PAGES_PER_WORKER, initializer=warm_up, context=context)
+    pool = ProcessPool(max_workers=workers, max_tasks=_PAGES_PER_WORKER, initializer=warm_up, context=_Context())
     waiting: deque[tuple[RawPage, ProcessFuture[Attempt]]] = deque()
     try:
         for page in pages:
@@ -51,6 +53,30 @@ def extract_all(
         # Also when the caller stops in the middle: nothing may outlive the batch.
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
+
+
+class _Worker(SpawnProcess):
+    """A spawned process that leaves the caller's main module alone.
+
+    A spawned process imports it, for functions that were defined there; ours are not. And in a task of Airflow the
+    main module is Airflow's command, which refuses to be imported there.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: SpawnProcess) -> object:
+        with _MAIN_LOCK:
+            main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+            try:
+                return SpawnProcess._Popen(process_obj)
+            finally:
+                sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    Process = _Worker
+
+
+_MAIN_LOCK = threading.Lock()
 
 
 def warm_up() -> None:

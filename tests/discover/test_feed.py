@@ -57,7 +57,8 @@ def read(web: OneFeed, **more: Any) -> list[ArticleRef | ItemResult]:
 def stated(ref: ArticleRef, keys: list[str]) -> dict[str, Any]:
     facts = ref.facts
     values: dict[str, Any] = {
-        "url": ref.url, "path": ref.path, "title": facts.title, "description": facts.description, "authors": list(facts.authors),
+        "url": ref.url, "path": ref.path, "title": facts.title, "description": facts.description,
+        "authors": list(facts.authors),
         "published_at": facts.published_at.isoformat() if facts.published_at else None,
         "modified_at": facts.modified_at.isoformat() if facts.modified_at else None,
         "language": facts.language, "keywords": list(facts.keywords),

@@ -65,7 +65,7 @@ def test_no_connection_to_private_addresses_however_spelled(url: str, make_web: 
     assert recorder.asked == []
 
 
-@pytest.mark.parametrize("target", PRIVATE_URLS[8:] + ["//10.0.0.1/x", "http://internal.example/"])
+@pytest.mark.parametrize("target", [*PRIVATE_URLS[8:], "//10.0.0.1/x", "http://internal.example/"])
 def test_no_redirect_leads_to_a_private_address(target: str, server: NewsServer, make_web: MakeWeb) -> None:
     """Each hop of a redirect is checked like the first address."""
     recorder = Recorder()

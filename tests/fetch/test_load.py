@@ -22,6 +22,7 @@ from pipeline.models import ArticleRef, ItemResult, OutcomeKind, RawPage, Source
 from pipeline.settings import FetchSettings
 
 NOISE = random.Random(1).randbytes(5000)
+PACKED_NOISE = gzip.compress(NOISE)
 PAGE = b"<!doctype html><html><body><p>The bridge is open again.</p></body></html>"
 
 
@@ -75,7 +76,7 @@ FILES: dict[str, tuple[bytes, str | None]] = {
     "really.pdf.txt": (b"%PDF-1.7 text text text", "rejected(binary)"),
     "cut.html.gz": (gzip.compress(PAGE * 100)[:-20], "failed(broken_compression)"),
     "garbage.html.gz": (b"this was never gzip", "failed(broken_compression)"),
-    "flipped.html.gz": (gzip.compress(NOISE)[:2000] + b"\xff" * 20 + gzip.compress(NOISE)[2020:], "failed(broken_compression)"),
+    "flipped.html.gz": (PACKED_NOISE[:2000] + b"\xff" * 20 + PACKED_NOISE[2020:], "failed(broken_compression)"),
     "item.json": (b'{"url": "https://example.com/a", "title": "T"}', "application/json"),
     "bad.json": (b'{"title": ', "failed(bad_json)"),
     "number.json": (b"17", "failed(bad_json)"),
@@ -267,7 +268,8 @@ def test_packed_answers_come_unpacked(server: NewsServer, web: PoliteWeb) -> Non
     else:
         from backports import zstd
     packed = {
-        "gzip": gzip.compress(PAGE), "deflate": zlib.compress(PAGE), "br": brotli.compress(PAGE), "zstd": zstd.compress(PAGE),
+        "gzip": gzip.compress(PAGE), "deflate": zlib.compress(PAGE), "br": brotli.compress(PAGE),
+        "zstd": zstd.compress(PAGE),
         "gzip, br": brotli.compress(gzip.compress(PAGE)),
     }  # fmt: skip
     for encoding, body in packed.items():

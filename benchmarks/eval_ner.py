@@ -1,0 +1,122 @@
+"""Measure an entity model: strict F1 by set and type, words a second, size, and entities within documents.
+
+``python benchmarks/eval_ner.py [--model NAME_OR_PATH] [--ner ../shared/ner]`` prints Markdown tables. A span counts
+when both ends and the type are right; places, persons and organisations only. Texts go in raw, a sentence at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.enrich.entities import EntityModel, load_entity_model
+from pipeline.enrich.resolution import resolve
+from pipeline.models import Entity, EntityType, Mention
+from pipeline.settings import EntitySettings
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from training import corpora
+from training.corpora import LABELS, Sentence
+from training.scores import Scores
+
+TYPES = {EntityType.PERSON: "PER", EntityType.PLACE: "LOC", EntityType.ORGANIZATION: "ORG"}
+
+
+def english_sets(folder: Path) -> dict[str, list[Sentence]]:
+    """The sets kept out of training, by name."""
+    same = {label: label for label in LABELS}
+    ewt = folder / "train/uner_en_ewt/en_ewt-ud-test.iob2"
+    name = "EWT test" if ewt.exists() else "EWT dev"
+    ewt = ewt if ewt.exists() else folder / "train/uner_en_ewt/en_ewt-ud-dev.iob2"
+    return {
+        "WikiGold": list(corpora.conll(folder / "dev/wikigold/wikigold.conll.txt", "wikigold", same)),
+        "PUD en": list(corpora.uner(folder / "dev/uner_en_pud/en_pud-ud-test.iob2", "pud")),
+        name: list(corpora.uner(ewt, "ewt")),
+    }
+
+
+def score(model: EntityModel, sentences: Sequence[Sentence]) -> Scores:
+    """Strict scores over sentences."""
+    scores = Scores()
+    for sentence, mentions in zip(sentences, model.mentions([s.text for s in sentences]), strict=True):
+        found = [(m.start, m.end, TYPES[m.type]) for m in mentions if m.type in TYPES]
+        scores.add(found, [s for s in sentence.spans if s[2] in LABELS], sentence.unknown)
+    return scores
+
+
+def words_per_second(model: EntityModel, sentences: Sequence[Sentence]) -> float:
+    """Speed on texts of about 600 words, the model warm, one core."""
+    texts = [" ".join(s.text for s in sentences[start : start + 28]) for start in range(0, len(sentences), 28)]
+    model.mentions(texts[:3])
+    best = 0.0
+    for _ in range(3):
+        started = time.perf_counter()
+        model.mentions(texts)
+        best = max(best, sum(len(text.split()) for text in texts) / (time.perf_counter() - started))
+    return best
+
+
+def written_cases(folder: Path) -> Iterator[tuple[str, str, list[tuple[Mention, str]]]]:
+    """The annotated documents of the tests: headline, body, mentions with their entity."""
+    sys.path.insert(0, str(folder.parent.parent.parent / "enrich"))
+    from test_resolution import read_case
+
+    for path in sorted(folder.glob("*.txt")):
+        if path.name.startswith("README"):
+            continue
+        headline, body, mentions, truth = read_case(path)
+        yield headline, body, [(m, truth[m.start, m.end][0]) for m in mentions]
+
+
+def b_cubed(entities: Sequence[Entity], truth: Sequence[tuple[Mention, str]]) -> tuple[float, float]:
+    """B-cubed precision and recall, a mention missed or made up counting as wrong."""
+    found = {(m.start, m.end, m.type): n for n, e in enumerate(entities) for m in e.mentions if m.type in TYPES}
+    gold = {(m.start, m.end, m.type): name for m, name in truth}
+    ours: dict[int, set[object]] = defaultdict(set)
+    wanted: dict[str, set[object]] = defaultdict(set)
+    for span, number in found.items():
+        ours[number].add(span)
+    for span, name in gold.items():
+        wanted[name].add(span)
+    precision = [len(ours[found[s]] & wanted[gold[s]]) / len(ours[found[s]]) if s in gold else 0.0 for s in found]
+    recall = [len(ours[found[s]] & wanted[gold[s]]) / len(wanted[gold[s]]) if s in found else 0.0 for s in gold]
+    return sum(precision) / max(len(precision), 1), sum(recall) / max(len(recall), 1)
+
+
+def main() -> None:
+    """Read the arguments and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=EntitySettings().model or "pipeline/enrich/models/en_news_sm")
+    parser.add_argument("--ner", type=Path, default=Path("../shared/ner"))
+    arguments = parser.parse_args()
+    model = load_entity_model(EntitySettings(model=arguments.model))
+    assert model is not None
+    sets = english_sets(arguments.ner)
+    print("| model | set | F1 | precision | recall | PER | LOC | ORG |\n|---|---|---|---|---|---|---|---|")
+    for name, sentences in sets.items():
+        scores = score(model, sentences)
+        precision, recall, f1 = scores.prf()
+        types = " | ".join(f"{scores.f1(label):.1f}" for label in LABELS)
+        print(f"| {model.name} | {name} | {f1:.1f} | {precision:.1f} | {recall:.1f} | {types} |")
+    path = Path(arguments.model)
+    size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1e6 if path.is_dir() else 0.0
+    print(f"\n{words_per_second(model, sets['PUD en']):.0f} words a second on one core; {size:.1f} MB on disk")
+    cases = list(written_cases(Path(__file__).resolve().parent.parent / "tests/data/enrich/entities"))
+    texts = [body for _, body, _ in cases]
+    results = [
+        b_cubed(resolve(mentions, body=body, headline=headline), truth)
+        for (headline, body, truth), mentions in zip(cases, model.mentions(texts), strict=True)
+    ]
+    precision = sum(p for p, _ in results) / len(results)
+    recall = sum(r for _, r in results) / len(results)
+    f1 = 2 * precision * recall / (precision + recall)
+    print(f"{len(cases)} written documents, mentions and entities together, B-cubed: ", end="")
+    print(f"P {precision:.3f} R {recall:.3f} F1 {f1:.3f}")
+
+
+if __name__ == "__main__":
+    main()
