@@ -9,9 +9,14 @@ schedule, and the one to start by hand.
 archives, extracts, enriches and indexes. **report** adds up: every article that was discovered has exactly one
 outcome, or the run fails.
 
-By hand, the form takes: which sources (none means those of this schedule), a span of time, and whether to work
-from the archive instead of fetching. A back fill takes its data interval as the span of time. What a run could
-not finish (Elasticsearch was away, a task was killed) is kept, and the next run of the same sources takes it over.
+By hand, the form takes: which sources (none means those of this schedule), a span of time, a mode, and whether only
+to preview. What a run could not finish (Elasticsearch was away, a task was killed) is kept, and the next run of the
+same sources takes it over.
+
+A run with a mode or a span of time, and every run of an Airflow backfill (whose data interval is the span), brings
+back the past: its tasks are those of the group **backfill**, in a pool of their own and behind the others, and the
+sources' own progress stays as it is. Modes: `refetch` fetches again what the sources name in the span, `reextract`
+repeats everything after the archive for the captures taken in it, `reenrich` and `reindex` for the articles dated in it.
 """
 
 from __future__ import annotations
@@ -20,10 +25,19 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_current_context, task
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowSkipException
 
 from pipeline.models import Window
-from pipeline.schedule import POOL, dag_id_of, request_from_conf, scheduled_sources
+from pipeline.schedule import (
+    BACKFILL_POOL,
+    POOL,
+    Mode,
+    RunRequest,
+    dag_id_of,
+    request_from_conf,
+    scheduled_sources,
+)
 from pipeline.settings import MANUAL, describe_schedule, load_settings, load_sources
 
 # Nothing heavy up here: Airflow reads this file again and again. What a task needs, it imports itself.
@@ -44,7 +58,13 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["news", "ingest"],
-        default_args={"pool": POOL, "retries": 2, "retry_delay": timedelta(seconds=30)},
+        default_args={
+            "pool": POOL,
+            "priority_weight": 10,
+            "weight_rule": "absolute",
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+        },
         params={
             "sources": Param(
                 [],
@@ -59,30 +79,59 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
             "until": Param(
                 None, type=["null", "string"], format="date-time", title="Until", description="articles before then"
             ),
-            "from_archive": Param(
-                False, type="boolean", title="From the archive", description="re-process what is kept, fetch nothing"
+            "mode": Param(
+                "",
+                type="string",
+                enum=["", *(mode.value for mode in Mode)],
+                title="Mode",
+                description="empty: the usual run; else how to bring back the span of time",
+            ),
+            "preview": Param(
+                False, type="boolean", title="Preview", description="say what would be done in the log, and do nothing"
             ),
         },
     ) as dag:
 
+        def request_of_run() -> tuple[RunRequest, bool]:
+            """What this run was asked for, and whether it brings back the past."""
+            dag_run = get_current_context()["dag_run"]
+            start, end = dag_run.data_interval_start, dag_run.data_interval_end
+            interval = Window(since=start, until=end) if start and end and start < end else None
+            is_backfill = dag_run.run_type == "backfill"
+            request = request_from_conf(
+                dag_run.conf or {},
+                load_sources(load_settings()),
+                default_source_ids=source_ids,
+                backfill_interval=interval if is_backfill else None,
+            )
+            return request, is_backfill or request.is_backfill
+
+        def news_run_id() -> str:
+            return f"{dag_id}/{get_current_context()['dag_run'].run_id}"
+
+        def only_preview() -> bool:
+            return bool((get_current_context()["dag_run"].conf or {}).get("preview"))
+
+        def plan_batches(request: RunRequest, kind: str) -> list[dict[str, Any]]:
+            from pipeline import run
+
+            services = run.open_services()
+            sources = load_sources(services.settings)
+            if only_preview():
+                from pipeline.backfill import preview
+
+                print(preview(services, request, sources).as_text())
+                return []
+            record = run.plan_run(services, news_run_id(), request, sources, kind=kind)
+            return [{"news_run": record.run_id, "batch": number} for number in range(record.batches)]
+
         @task(execution_timeout=timedelta(hours=1))
         def plan() -> list[dict[str, Any]]:
             """Ask the sources what there is; write it down in batches. Fails on a wrong configuration."""
-            from pipeline import run
-
-            dag_run = get_current_context()["dag_run"]
-            services = run.open_services()
-            sources = load_sources(services.settings)
-            start, end = dag_run.data_interval_start, dag_run.data_interval_end
-            interval = Window(since=start, until=end) if start and end and start < end else None
-            request = request_from_conf(
-                dag_run.conf or {},
-                sources,
-                default_source_ids=source_ids,
-                backfill_interval=interval if dag_run.run_type == "backfill" else None,
-            )
-            record = run.plan_run(services, f"{dag_id}/{dag_run.run_id}", request, sources, kind="airflow")
-            return [{"news_run": record.run_id, "batch": number} for number in range(record.batches)]
+            request, is_backfill = request_of_run()
+            if is_backfill:
+                raise AirflowSkipException("this run brings back the past: see the group backfill")
+            return plan_batches(request, "airflow")
 
         @task(task_id="batch", execution_timeout=timedelta(hours=2))
         def ingest_batch(batch: int, news_run: str) -> dict[str, Any]:
@@ -92,18 +141,34 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
             services = run.open_services()
             return run.process_batch(services, news_run, batch, sources=load_sources(services.settings)).as_dict()
 
+        @task_group(group_id="backfill", default_args={"pool": BACKFILL_POOL, "priority_weight": 1})
+        def backfill() -> None:
+            """The same for a span of the past, in a pool of its own and behind everything else."""
+
+            @task(task_id="plan", execution_timeout=timedelta(hours=2))
+            def plan_backfill() -> list[dict[str, Any]]:
+                """Find out what there is in the span of time; write it down in batches."""
+                request, is_backfill = request_of_run()
+                if not is_backfill:
+                    raise AirflowSkipException("this is no backfill")
+                return plan_batches(request, "airflow backfill")
+
+            ingest_batch.expand_kwargs(plan_backfill())
+
         @task(trigger_rule="all_done", retries=0, outlets=[ARTICLES])
         def report() -> dict[str, Any]:
             """Add up, keep the report, and fail the run if work is missing or left over."""
             from pipeline import run
             from pipeline.report import as_text
 
-            result = run.finish_run(run.open_services(), f"{dag_id}/{get_current_context()['dag_run'].run_id}")
+            if only_preview():
+                raise AirflowSkipException("only a preview: see the log of the plan")
+            result = run.finish_run(run.open_services(), news_run_id())
             print(as_text(result))
             run.require_complete(result)
             return result
 
-        ingest_batch.expand_kwargs(plan()) >> report()
+        [ingest_batch.expand_kwargs(plan()), backfill()] >> report()
     return dag
 
 

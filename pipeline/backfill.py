@@ -12,7 +12,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -105,6 +105,18 @@ class Preview:
     requests: int
     fetch_seconds: float
     notes: tuple[str, ...]
+
+    def as_text(self) -> str:
+        """A table for a log or a terminal."""
+        width = max([6, *(len(line.source) for line in self.lines)])
+        rows = [f"{'source':{width}}  {'day':10}  {'archived':>9}  {'indexed':>9}  {'requests':>9}"]
+        rows += [
+            f"{line.source:{width}}  {line.day:10}  {line.archived:>9}  {line.indexed:>9}  {line.requested:>9}"
+            for line in self.lines
+        ]
+        took = timedelta(seconds=round(self.fetch_seconds))
+        rows.append(f"{self.work} articles to work on, {self.requests} requests; pauses between them take {took}.")
+        return "\n".join([*rows, *self.notes])
 
     def as_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""

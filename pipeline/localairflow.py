@@ -23,7 +23,7 @@ import stamina
 from filelock import FileLock, Timeout
 
 from pipeline.errors import FatalError
-from pipeline.schedule import POOL
+from pipeline.schedule import BACKFILL_POOL, POOL
 from pipeline.settings import Settings
 
 
@@ -113,6 +113,7 @@ def running(
             airflow = LocalAirflow(f"http://127.0.0.1:{port}", home, process, log)
             airflow.wait_until_healthy(wait_seconds)
             airflow.ensure_pool(POOL, slots=max(2, settings.airflow.parallelism))
+            airflow.ensure_pool(BACKFILL_POOL, slots=max(1, settings.airflow.parallelism // 2))
             yield airflow
         finally:
             stop(process, port)

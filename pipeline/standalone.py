@@ -25,7 +25,7 @@ SAMPLES = "samples"
 
 _EXAMPLES = (
     SearchRequest(query="sanctioned", limit=2),
-    SearchRequest(query='"flood barrier" OR dam~', limit=2),
+    SearchRequest(query='title:trwalers~ OR "swing bridge"', limit=2),
     SearchRequest(query="verhandelt", language="de", limit=2),
 )
 
@@ -66,8 +66,8 @@ def demo(*, out: Console, err: Console, progress: Progress) -> bool:
 
 _NEXT = """What next:
   make up                          keep it running, on schedule, with Airflow's pages
-  .venv/bin/news search 'your words'  search (starts Elasticsearch when needed)
-  .venv/bin/news ingest PATH|URL      ingest files, folders or web pages of your own
+  .venv/bin/news search 'words'    search (starts Elasticsearch when needed)
+  .venv/bin/news ingest PATH|URL   ingest files, folders or web pages of your own
   config/sources.toml              add feeds, sitemaps and folders; docs/sources.md shows how"""
 
 

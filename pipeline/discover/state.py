@@ -29,9 +29,9 @@ _DAYS_KEPT = 14
 class SourceState:
     """One source as it was when last asked.
 
-    ``etag``, ``last_modified`` and ``body_hash`` are the listing's. ``seen`` are the ids of what it named lately, with a
-    fingerprint of what it said of each. ``positions`` maps files (WARC, sitemaps) to how far they are done. Times are
-    ISO 8601 UTC.
+    ``etag``, ``last_modified`` and ``body_hash`` are the listing's. ``seen`` are the ids of what it named lately,
+    with a fingerprint of what it said of each. ``positions`` maps files (WARC, sitemaps) to how far they are done.
+    Times are ISO 8601 UTC.
     """
 
     etag: str | None = None

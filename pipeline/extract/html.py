@@ -11,10 +11,10 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring
 from pipeline.errors import ArticleRejected, Reason
 from pipeline.extract import metadata
 from pipeline.extract.body import extract_body
-from pipeline.extract.dateline import read_datelines
 from pipeline.extract.dates import Statement, choose, date_in_url, is_earlier
 from pipeline.extract.encoding import decode
 from pipeline.extract.kind import refuse_by_statements, refuse_by_text
+from pipeline.extract.nearby import Nearby, read_bylines, read_datelines, read_nearby
 from pipeline.extract.plaintext import fix_mojibake
 from pipeline.extract.structured import Structured, read_structured
 from pipeline.models import Article, DateRecord, RawPage
@@ -55,8 +55,10 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     publisher = metadata.publisher(stated, domain)
     headline = metadata.headline(tree, stated, publisher.value if publisher else None, domain, page.ref.facts)
     refuse_by_statements(tree, stated, address.own, headline.value if headline else "")
-    published, modified = _dates(page, tree, stated, address, headline.value if headline else "")
-    people, people_origin = metadata.authors(tree, stated, publisher.value if publisher else None, page.ref.facts)
+    title_text = headline.value if headline else ""
+    nearby = read_nearby(tree, title_text)
+    published, modified = _dates(page, tree, stated, address, title_text, nearby)
+    people, people_origin = metadata.authors(tree, stated, publisher.value if publisher else None, page.ref.facts, read_bylines(nearby))
     _drop_scripts(tree)
     body = extract_body(tree)
     text = fix_mojibake(body.text)
@@ -85,13 +87,13 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
 
 
 def _dates(
-    page: RawPage, tree: HtmlElement, stated: Structured, address: _Address, headline: str
+    page: RawPage, tree: HtmlElement, stated: Structured, address: _Address, headline: str, nearby: Nearby
 ) -> tuple[DateRecord | None, DateRecord | None]:
     """When the article was published and modified, from what machines and what readers are told."""
     published = list(metadata.published_statements(tree, stated))
     modified = list(metadata.modified_statements(tree, stated))
     url_date = date_in_url(address.canonical or address.own)
-    shown = read_datelines(tree, headline)
+    shown = read_datelines(tree, headline, nearby)
     if url_date:
         published.append(Statement("url", url_date))
     visible = [

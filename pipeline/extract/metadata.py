@@ -37,12 +37,12 @@ _MODIFIED_META = (
     "dcterms.modified", "dc.date.modified", "last-modified", "lastmod", "article.updated", "revision_date", "modified_time", "updated_time",
 )  # fmt: skip
 _AUTHOR_META = (
-    "author", "parsely-author", "sailthru.author", "byl", "article:author", "og:article:author", "citation_author", "dc.creator",
+    "author", "parsely-author", "sailthru.author", "byl", "article:author", "og:article:author", "dc.creator",
     "dcterms.creator", "authors", "twitter:creator:name", "creator", "cxenseparse:author",
 )  # fmt: skip
 _NO_PERSON = re.compile(
     r"(?:admin(?:istrator)?|staff|editors?|editor(?:ial)?(?:\s+(?:team|staff|board))?|newsroom|news\s+desk|web\s*(?:desk|master|team)|author|user|guest|anonymous|unknown"
-    r"|none|null|undefined|n/?a|contributor|posted|written|published|updated|by|view\s+all\s+posts?|read\s+more|share|about|more|follow)",
+    r"|none|null|undefined|n/?a|contributor|posted|written|published|updated|by|view\s+all\s+posts?|read\s+more|share|about|more|follow|the\s+authors?|written\s+by|posted\s+by|our\s+team|sponsored)",
     re.IGNORECASE,
 )
 _BY = re.compile(
@@ -53,6 +53,21 @@ _AND = re.compile(r"\s*(?:;|\||\band\b|\bund\b|\bet\b|\by\b(?=\s+[A-Z])|&|\s/\s|
 _CREDENTIAL = re.compile(
     r"(?:(?:[A-Z][A-Za-z]{0,3}\.?){1,4}(?:[- ][A-Z0-9]{1,5})*|Ph\.?\s?D\.?|M\.?D\.?|Esq\.?|Jr\.?|Sr\.?|I{2,3}|MBA|RDN?|R\.?N\.?|DVM|CPA|CFP®?|[A-Z][A-Za-z®.-]*[A-Z][A-Za-z®.-]*)(?:\s*\([^)]*\))?"
 )
+_JOB = re.compile(
+    r"\b(?:director|editors?|reporters?|writers?|correspondents?|founder|co-?founder|officer|manager|specialist|experts?|analysts?|producers?"
+    r"|photographers?|chief|head|president|lead|staff|columnists?|contributors?|journalists?|ceo|cto|coo|cfo|professor|owner|blogger|strategist"
+    r"|consultant|coordinator|intern|fellow|author|redakteur(?:in)?|journalistin|r[ée]dact(?:eur|rice)|redactora?|reviewer|team at)\b",
+    re.IGNORECASE,
+)
+_BEFORE_NAMES = re.compile(r"^\W*(?:read more (?:about|from|by)|view (?:all )?posts? (?:by|from)|recipe by|posts? by|more (?:from|by)|meet|about)\s+", re.I)
+# What bylines go on with once the names are over.
+_AFTER_NAMES = re.compile(
+    r"\s*(?:[⋅•·|–—(]|\s-\s|\b(?:updated|published|posted|view (?:all|profile|bio)|view$|follow|min(?:ute)?s? read|read more|founder\b|last updated|reviewed by|edited by|fact[- ]checked)\b).*$",
+    re.IGNORECASE,
+)
+_NOT_THE_AUTHOR = re.compile(r"comment|bio|avatar|image|photo|social|related|list|title|date|link-?list|footer|reviewer|quote|testimonial")
+_AUTHOR_NAME = re.compile(r"author[-_]*name|\bauthor\b|byline")
+_CAPITALIZED = re.compile(r"\W*[^\W\d_]*[A-ZÀ-ÖØ-Þ\u0370-\uffff]")
 _DATEISH = re.compile(
     r"(?:\b(?:on\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d{1,2},?\s+\d{4}|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}|\b(?:19|20)\d\d-\d\d).*$",
     re.IGNORECASE,
@@ -166,27 +181,48 @@ def description(stated: Structured, facts: StatedFacts) -> Found | None:
     return None
 
 
-def authors(tree: HtmlElement, stated: Structured, site: str | None, facts: StatedFacts) -> tuple[tuple[str, ...], str]:
-    """The people who wrote the article, and the origin of that; empty where nobody is named."""
-    for origin, values in _author_statements(tree, stated):
-        names = list(dict.fromkeys(name for value in values for name in split_names(value)))
-        people = [name for name in names if not site or _key(name) != _key(site)] or names
+def authors(
+    tree: HtmlElement, stated: Structured, site: str | None, facts: StatedFacts, bylines: list[str]
+) -> tuple[tuple[str, ...], str]:
+    """The people who wrote the article, and the origin of that; empty where nobody is named.
+
+    Where machines are told an organisation, a person named by the page itself comes first.
+    """
+    second: tuple[tuple[str, ...], str] = ((), "")
+    for origin, values in _author_statements(tree, stated, bylines):
+        names = tuple(dict.fromkeys(name for value in values for name in split_names(value)))[:MAX_AUTHORS]
+        people = tuple(name for name in names if not _is_organization(name, stated, site))
         if people:
-            return tuple(people[:MAX_AUTHORS]), origin
-    names = list(dict.fromkeys(name for value in facts.authors for name in split_names(value)))
-    return tuple(names[:MAX_AUTHORS]), "source" if names else ""
+            return people, origin
+        if names and not second[0]:
+            second = names, origin
+    names = tuple(dict.fromkeys(name for value in facts.authors for name in split_names(value)))[:MAX_AUTHORS]
+    return (names, "source") if names else second
+
+
+def _is_organization(name: str, stated: Structured, site: str | None) -> bool:
+    key = _key(name)
+    if site and (key == _key(site) or (len(key) > 4 and _key(site).startswith(key))):
+        return True
+    return any(
+        _key(text_of(node.get("name"), 200) or "") == key
+        for node in stated.nodes
+        if {"Organization", "NewsMediaOrganization", "Corporation", "WebSite"} & set(types_of(node))
+    )
 
 
 def split_names(value: str) -> list[str]:
     """The names in a byline: no "By", no dates, no addresses, no words for nobody in particular; credentials stay with their bearer."""
     value = plain(value)
     value = re.sub(r"\S+@\S+\.\w+|https?://\S+|www\.\S+", "", value)
-    value = _DATEISH.sub("", _BY.sub("", value))
+    value = _AFTER_NAMES.sub("", _DATEISH.sub("", _BY.sub("", _BEFORE_NAMES.sub("", value))))
     names: list[str] = []
     for part in _AND.split(value):
         pieces = [piece.strip() for piece in part.split(",")]
         for piece in pieces:
-            piece = _BY.sub("", piece).strip(" \t-–—·•|:,\u00a0")
+            piece = _BY.sub("", piece).strip(" \t-–—·•⋅|:,\u00a0").removesuffix(" .")
+            if names and _JOB.search(piece):
+                continue
             if not piece:
                 continue
             if names and len(pieces) > 1 and _CREDENTIAL.fullmatch(piece) and " " in names[-1]:
@@ -323,21 +359,42 @@ def modified_statements(tree: HtmlElement, stated: Structured) -> Iterator[State
         )
 
 
-def _author_statements(tree: HtmlElement, stated: Structured) -> Iterator[tuple[str, list[str]]]:
+def _author_statements(tree: HtmlElement, stated: Structured, bylines: list[str]) -> Iterator[tuple[str, list[str]]]:
     yield "jsonld", list(_jsonld_people(stated, stated.article.get("author") or stated.article.get("creator")))
-    values = [
-        value for name in _AUTHOR_META for value in stated.meta.get(name, ()) if not value.startswith(("http", "@"))
-    ]
-    yield "meta", values[:1] if values and len(set(values)) == 1 else list(dict.fromkeys(values))[:3]
-    for origin, path in (
-        (
-            "microdata",
-            ".//*[@itemprop='author']//*[@itemprop='name'] | .//*[@itemprop='author'][not(.//*[@itemprop='name'])]",
-        ),
-        ("page", ".//a[contains(concat(' ', @rel, ' '), ' author ')]"),
-    ):
-        elements = tree.xpath(path)[:10]
-        yield origin, [element.get("content") or element.text_content()[:200] for element in elements]
+    if cited := stated.meta.get("citation_author"):
+        yield "meta", [_first_name_first(value) for value in dict.fromkeys(cited)]
+    values = [v for name in _AUTHOR_META for v in stated.meta.get(name, ()) if not v.startswith(("http", "@"))]
+    yield "meta", list(dict.fromkeys(values))[:3]
+    elements = tree.xpath(
+        ".//*[@itemprop='author']//*[@itemprop='name'] | .//*[@itemprop='author'][not(.//*[@itemprop='name'])]"
+    )
+    yield "microdata", [element.get("content") or element.text_content()[:200] for element in elements[:10]]
+    yield "page", bylines
+    yield "page", _marked_authors(tree)
+
+
+def _marked_authors(tree: HtmlElement) -> list[str]:
+    """The text of the first element that the page marks as the author's name by its class or relation."""
+    best: list[str] = []
+    for element in tree.iter("a", "span", "div", "p", "address", "strong", "h3", "h4", "h5", "li", "b"):
+        marks = f"{element.get('class') or ''} {element.get('id') or ''} {element.get('rel') or ''}".lower()
+        if "author" not in marks and "byline" not in marks and "autor" not in marks:
+            continue
+        if _NOT_THE_AUTHOR.search(marks):
+            continue
+        text = " ".join(" ".join(element.itertext())[:400].split())
+        if "author" in (element.get("rel") or "").lower() and 2 <= len(text) <= 60 and split_names(text):
+            return [text]
+        if 3 <= len(text) <= 100 and split_names(text) and _CAPITALIZED.match(_BY.sub("", text)):
+            best.append(text)
+            if _AUTHOR_NAME.search(marks):
+                return [text]
+    return best[:1]
+
+
+def _first_name_first(name: str) -> str:
+    last, comma, first = name.partition(",")
+    return f"{first.strip()} {last.strip()}" if comma and "," not in first and first.strip() else name
 
 
 def _jsonld_people(stated: Structured, value: Any) -> Iterator[str]:

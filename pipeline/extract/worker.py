@@ -14,7 +14,9 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from types import ModuleType
+from typing import Any
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -63,7 +65,7 @@ class _Worker(SpawnProcess):
     """
 
     @staticmethod
-    def _Popen(process_obj: SpawnProcess) -> object:
+    def _Popen(process_obj: BaseProcess) -> Any:
         with _MAIN_LOCK:
             main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
             try:

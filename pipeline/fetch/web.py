@@ -565,7 +565,8 @@ class PoliteWeb:
         started = self._clock()
         try:
             with self.portal.wrap_async_context_manager(manager) as pieces:
-                yield cast(BinaryIO, io.BufferedReader(_PiecesStream(self.portal, pieces), 1 << 18))
+                # Without a buffer in between: what came before a connection broke must not be lost with it.
+                yield cast(BinaryIO, _PiecesStream(self.portal, pieces))
         except ArticleError as error:
             self._event(
                 "download",

@@ -316,6 +316,7 @@ class _Writer:
             self.width = max(1, len(active) // 2)
             return
         operations, surplus = self._plan(active, stored)
+        self.placed |= {copy.id for copy in surplus}
         for name in {self.documents[position].family for operation in operations for position in operation.outcomes}:
             if name not in self.families:
                 templates.ensure_family(self.client, name, self.settings, self.names.prefix)
@@ -513,7 +514,6 @@ class _Writer:
 
     def _delete(self, copies: Sequence[Stored]) -> None:
         """Delete copies unless somebody changed them meanwhile; ``_settle`` looks at what is left."""
-        self.placed |= {copy.id for copy in copies}
         operations = [_Operation({"delete": _at_version(copy)}, None, {}) for copy in copies]
         for _ in self._bulk(operations):
             pass

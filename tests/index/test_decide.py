@@ -159,6 +159,12 @@ def test_files_without_address_are_merged() -> None:
     assert decide(file, [stored(file)], [stored(file)]).outcome.kind is OutcomeKind.UNCHANGED
 
 
+def test_a_file_is_merged_into_originals_only() -> None:
+    """What becomes of a file doesn't depend on which copies of its text happen to be looked at."""
+    duplicate = stored(document("https://b.example/1", FILLER), duplicate_of="somebody")
+    assert decide(document(None, FILLER, path="a.txt"), [], [duplicate]).kind == "create"
+
+
 @pytest.mark.parametrize("body", ["Page not available.", "More soon. " * 8])
 def test_short_texts_are_not_compared(body: str) -> None:
     """Two reports that both say "More soon" so far are two reports."""

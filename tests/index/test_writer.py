@@ -256,7 +256,9 @@ def test_more_documents_than_a_round_holds(put: Write, dump: Dump, monkeypatch: 
     documents = [document(f"https://a.example/{number}") for number in range(20)]
     assert kinds(put(*documents)) == ["indexed"] * 20
     assert kinds(put(*documents)) == ["unchanged"] * 20
-    assert len(dump()) == 20
+    elsewhere = [document(f"https://b.example/{n}", item.source["body"]) for n, item in enumerate(documents)]
+    assert kinds(put(*elsewhere)) == ["duplicate"] * 20
+    assert len(dump()) == 40
 
 
 # ------------------------------------------------------------------------------------------ several writers
@@ -335,7 +337,7 @@ def _is_bulk(path: str, body: bytes) -> bool:
     return path.startswith("/_bulk")
 
 
-@pytest.mark.parametrize("fate", ["lose answer", "lose request", 503, 504, 429])
+@pytest.mark.parametrize("fate", ["lose answer", "answer too late", "lose request", 503, 429])
 def test_what_arrived_counts_once(put: Write, dump: Dump, elasticsearch_url: str, fate: Fate) -> None:
     """A request without an answer is asked about, not repeated blindly: articles are there once, as indexed."""
     documents = [document(f"https://a.example/{number}") for number in range(5)]
@@ -431,6 +433,25 @@ def test_a_blocked_index_is_for_a_person(client: Elasticsearch, put: Write, pref
     client.indices.put_settings(index=index, settings={"index.blocks.write": True})
     with pytest.raises(ConfigurationError, match="blocks"):
         put(document(headline="New"))
+
+
+def test_an_index_lost_at_the_worst_moment_is_made_again(
+    client: Elasticsearch, put: Write, prefix: str, elasticsearch_url: str
+) -> None:
+    """An index deleted just before a write is not replaced by one without a mapping."""
+    index = Names(prefix).first_index("en")
+
+    def delete_first(method: str, path: str, body: bytes) -> Fate:
+        if _is_bulk(path, body) and not lost:
+            lost.append(index)
+            client.indices.delete(index=index)
+        return "pass"
+
+    lost: list[str] = []
+    with forwarder(elasticsearch_url, delete_first) as url, connect(url) as unlucky:
+        assert kinds(put(document(), client=unlucky)) == ["indexed"]
+    assert lost
+    assert client.indices.get_mapping(index=index)[index]["mappings"]["dynamic"] == "strict"
 
 
 def test_a_lost_index_is_made_again(client: Elasticsearch, put: Write, prefix: str, dump: Dump) -> None:

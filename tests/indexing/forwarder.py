@@ -10,8 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Fate = Literal["pass", "lose request", "lose answer"] | int
-"""What becomes of a request; a number is answered in Elasticsearch's stead, as that status."""
+Fate = Literal["pass", "lose request", "lose answer", "answer too late"] | int
+"""What becomes of a request; a number is answered in Elasticsearch's stead, as that status.
+
+``answer too late`` is what a proxy makes of a slow answer: the request is carried out and answered with 504.
+"""
 
 
 @contextmanager
@@ -39,6 +42,9 @@ def forwarder(target: str, fate: Callable[[str, str, bytes], Fate]) -> Iterator[
             connection.close()
             if decided == "lose answer":
                 self.close_connection = True
+                return
+            if decided == "answer too late":
+                self.answer(504, b"<h1>Gateway Time-out</h1>", "text/html")
                 return
             self.answer(response.status, content, kind)
 

@@ -1,4 +1,4 @@
-"""The date a reader sees: the line beside the headline that says when the article was published or updated. Pure."""
+"""What a reader sees beside the headline: when the article was published or updated, and by whom. Pure."""
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ _PUBLISHED = re.compile(
     r"|publisert|opublikowano|опубликовано|date|発行|公開|发布)\b[^\d]{0,40}$",
     re.IGNORECASE,
 )
+_BYLINE_AFTER = 700
+_BYLINE_BEFORE = 300
+_BY = r"(?:(?:written|posted|words|story|article|text|reported|published|authored|guest\s+post)\s+by|by|author|von|par|por|di|door|av)"
+_BYLINE = re.compile(rf"\W*{_BY}\s*:?\s+(\S.{{1,159}})", re.IGNORECASE)
+_BYLINE_LABEL = re.compile(rf"\W*{_BY}\W*", re.IGNORECASE)
+# What may follow the names in the same line.
+_BYLINE_END = re.compile(
+    r"\s*(?:\||•|·|–|—|\s-\s|\(|/|\b(?:on|in|at|for|last|updated|published|posted|reviewed|edited|medically|fact[- ]checked|photos?|illustrat\w+)\b"
+    r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d|\d)",
+    re.IGNORECASE,
+)
+_NAME_PARTICLES = frozenset({"and", "und", "et", "y", "e", "de", "da", "del", "della", "di", "dos", "van", "von", "der", "den", "la", "le", "el", "bin", "al", "with", "the"})
 _ANY_YEAR = re.compile(r"(?:19|20)\d\d")
 _INLINE = frozenset(
     "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var address svg path use".split()  # noqa: SIM905
@@ -44,25 +56,46 @@ class DateLine:
     date: ParsedDate
 
 
-def read_datelines(tree: HtmlElement, headline: str) -> list[DateLine]:
-    """The dates shown beside the headline, the ones below it first, each side in the order of the page."""
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """The visible lines of a page around its headline, which is ``lines[title_at]``."""
+
+    lines: list[str]
+    title_at: int
+
+    def after(self, characters: int) -> list[int]:
+        """The numbers of the lines from the headline on, as far as ``characters`` reach."""
+        numbers: list[int] = []
+        distance = 0
+        for number in range(self.title_at, len(self.lines)):
+            numbers.append(number)
+            distance += len(self.lines[number])
+            if number > self.title_at and distance > characters:
+                break
+        return numbers
+
+    def before(self, characters: int) -> list[int]:
+        """The numbers of the lines before the headline, the nearest first."""
+        numbers: list[int] = []
+        distance = 0
+        for number in range(self.title_at - 1, -1, -1):
+            numbers.append(number)
+            distance += len(self.lines[number])
+            if distance > characters:
+                break
+        return numbers
+
+
+def read_nearby(tree: HtmlElement, headline: str) -> Nearby:
+    """The lines around the headline; where no line is the headline, those the page begins with."""
     lines, title_at = _visible_lines(tree, headline, 2 * AFTER_HEADLINE)
-    if title_at is None:
-        title_at = 0  # what stands first must do
-    after: list[DateLine] = []
-    before: list[DateLine] = []
-    distance = 0
-    for number in range(title_at, len(lines)):
-        after += _dates_in(lines, number)
-        distance += len(lines[number])
-        if number > title_at and distance > AFTER_HEADLINE:
-            break
-    distance = 0
-    for number in range(title_at - 1, -1, -1):
-        before += _dates_in(lines, number)
-        distance += len(lines[number])
-        if distance > BEFORE_HEADLINE:
-            break
+    return Nearby(lines, title_at or 0)
+
+
+def read_datelines(tree: HtmlElement, headline: str, nearby: Nearby) -> list[DateLine]:
+    """The dates shown beside the headline, the ones below it first, each side in the order of the page."""
+    after = [found for number in nearby.after(AFTER_HEADLINE) for found in _dates_in(nearby.lines, number)]
+    before = [found for number in nearby.before(BEFORE_HEADLINE) for found in _dates_in(nearby.lines, number)]
     if len({line.date.value.date() for line in after if line.role != "updated"}) >= _LIST:
         after = []  # a list of other articles, each with its date
     if after or before:
@@ -71,6 +104,29 @@ def read_datelines(tree: HtmlElement, headline: str) -> list[DateLine]:
     everything = _visible_lines(tree, headline, _MAX_TEXT)[0]
     labelled = [line for n in range(len(everything)) for line in _dates_in(everything, n) if line.role == "published"]
     return labelled[:1] if len({line.date.value for line in labelled}) == 1 else []
+
+
+def read_bylines(nearby: Nearby) -> list[str]:
+    """The bylines beside the headline ("By Jane Doe and John Roe"), without the word "By"."""
+    lines = nearby.lines
+    for number in nearby.after(_BYLINE_AFTER)[1:] + nearby.before(_BYLINE_BEFORE):
+        line = lines[number]
+        if match := _BYLINE.match(line):
+            names = match[1]
+        elif _BYLINE_LABEL.fullmatch(line) and number + 1 < len(lines):
+            names = lines[number + 1]
+        else:
+            continue
+        names = _BYLINE_END.split(names)[0]
+        if len(names) <= 120 and _looks_like_names(names):
+            return [names]
+    return []
+
+
+def _looks_like_names(text: str) -> bool:
+    words = re.findall(r"[^\W\d_][\w.'’-]*", text)
+    capitals = sum(word[0].isupper() or word in _NAME_PARTICLES for word in words)
+    return 0 < len(words) <= 16 and capitals >= 0.8 * len(words)
 
 
 def _dates_in(lines: list[str], number: int) -> Iterator[DateLine]:
