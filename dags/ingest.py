@@ -15,8 +15,9 @@ same sources takes it over.
 
 A run with a mode or a span of time, and every run of an Airflow backfill (whose data interval is the span), brings
 back the past: its tasks are those of the group **backfill**, in a pool of their own and behind the others, and the
-sources' own progress stays as it is. Modes: `refetch` fetches again what the sources name in the span, `reextract`
-repeats everything after the archive for the captures taken in it, `reenrich` and `reindex` for the articles dated in it.
+sources' own progress stays as it is. Modes: `refetch` fetches again what the sources name in the span; `reextract`
+repeats everything after the archive for the captures taken in it, `reenrich` and `reindex` for the articles dated
+in it.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from pydantic import TypeAdapter
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import Reason
-from pipeline.models import ArchiveAddress, ArticleRef, ItemResult, Outcome, OutcomeKind, Stage, Tally
+from pipeline.models import ArchiveAddress, ArticleRef, ItemResult, Outcome, OutcomeKind, Stage, StatedFacts, Tally
+from pipeline.tombstones import Forgotten, Tombstone
 
 _metadata = sa.MetaData()
 
@@ -81,6 +82,14 @@ _batches = sa.Table(
     sa.Column("run_id", sa.String, primary_key=True),
     sa.Column("batch", sa.Integer, primary_key=True),
     sa.Column("stage_seconds", sa.JSON, nullable=False),
+)
+_tombstones = sa.Table(
+    "tombstones",
+    _metadata,
+    sa.Column("kind", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("since", sa.String, nullable=False),
+    sa.Column("asked", sa.String, nullable=False),
 )
 
 _REF = TypeAdapter(ArticleRef)
@@ -457,6 +466,61 @@ class Ledger:
         )
         with self._reader.connect() as connection:
             return {(source_id, on): count for source_id, on, count in connection.execute(query)}
+
+    # ------------------------------------------------------------------------------------- takedowns
+
+    def forgotten(self) -> Forgotten:
+        """What was taken down and must stay out."""
+        with self._reader.connect() as connection:
+            rows = connection.execute(sa.select(_tombstones.c.kind, _tombstones.c.key)).all()
+        return Forgotten.of(Tombstone(kind=kind, key=key) for kind, key in rows)
+
+    def add_tombstones(self, tombstones: Iterable[Tombstone], *, asked: str, now: datetime) -> None:
+        """Keep these out from now on; ``asked`` is what the person named. Those that are there already stay."""
+        with self._engine.begin() as connection:
+            known = set(connection.execute(sa.select(_tombstones.c.kind, _tombstones.c.key)).tuples())
+            new = [stone for stone in dict.fromkeys(tombstones) if (stone.kind, stone.key) not in known]
+            if new:
+                rows = [{"kind": stone.kind, "key": stone.key, "since": _iso(now), "asked": asked} for stone in new]
+                connection.execute(sa.insert(_tombstones), rows)
+
+    def remove_tombstones(self, asked: str) -> int:
+        """Let in again what was kept out since somebody named ``asked``; returns how many tombstones that were."""
+        with self._engine.begin() as connection:
+            return connection.execute(sa.delete(_tombstones).where(_tombstones.c.asked == asked)).rowcount
+
+    def names_like(self, part: str) -> list[str]:
+        """Every name in the ledger that contains ``part``."""
+        with self._reader.connect() as connection:
+            found = [
+                connection.execute(
+                    sa.select(table.c.name).where(table.c.name.contains(part, autoescape=True)).distinct()
+                )
+                for table in (_captures, _work)
+            ]
+            return sorted({name for names in found for name in names.scalars()})
+
+    def captures_of(self, names: Sequence[str]) -> list[Capture]:
+        """Every capture of these names."""
+        found: list[Capture] = []
+        with self._reader.connect() as connection:
+            for start in range(0, len(names), 500):
+                query = sa.select(_captures).where(_captures.c.name.in_(names[start : start + 500]))
+                found += [_capture(row) for row in connection.execute(query).mappings()]
+        return found
+
+    def erase(self, names: Sequence[str]) -> None:
+        """Forget the captures of these names and what their sources stated of them; that runs met them stays."""
+        with self._engine.begin() as connection:
+            for start in range(0, len(names), 500):
+                some = names[start : start + 500]
+                connection.execute(sa.delete(_captures).where(_captures.c.name.in_(some)))
+                rows = connection.execute(sa.select(_work).where(_work.c.name.in_(some))).mappings().all()
+                for row in rows:
+                    here = (_work.c.run_id == row["run_id"], _work.c.position == row["position"])
+                    bare = _dump(replace(_ref(row), facts=StatedFacts(), archived=None))
+                    values = {"ref": bare, **_address_columns(None)}
+                    connection.execute(sa.update(_work).where(*here).values(**values))
 
     # --------------------------------------------------------------------------------------- private
 

@@ -50,7 +50,7 @@ from pipeline.fetch import PoliteWeb, Validators, load
 from pipeline.index import client as index_client
 from pipeline.index import quarantine, runs, templates, writer
 from pipeline.index import sources as source_health
-from pipeline.index.documents import to_document
+from pipeline.index.documents import Document, to_document
 from pipeline.ledger import KEEP_THEIR_OWN, Capture, Ledger, RunRecord, WorkItem
 from pipeline.models import (
     ArchiveAddress,
@@ -70,6 +70,7 @@ from pipeline.reprocess import only_the_present, stored_references
 from pipeline.schedule import Mode, RunRequest
 from pipeline.search import get_document
 from pipeline.settings import Settings, load_settings, load_sources
+from pipeline.tombstones import Forgotten, kept_out
 from pipeline.urls import canonicalize, document_id
 
 log = logging.getLogger(__name__)
@@ -152,7 +153,7 @@ def node_settings(settings: Settings) -> localnode.NodeSettings:
     return localnode.NodeSettings(
         home=settings.home / "elasticsearch",
         version=settings.node.version,
-        port=settings.node.port,
+        port=settings.node.port or localnode.usual_port(),
         heap=settings.node.heap,
         es_home=settings.es_home,
     )
@@ -194,6 +195,8 @@ def plan_run(
         items += _archived_references(services, request)
     else:
         items += _named_by_sources(services, request, sources, now, problems, notes)
+    forgotten = services.ledger.forgotten()
+    items = [kept_out(item) if isinstance(item, ArticleRef) and forgotten.covers(item) else item for item in items]
     items = _mark_repeats(items)
     if not (request.from_archive or request.mode or fetch_again):
         items = _reuse_captures(services, items, now)
@@ -360,8 +363,12 @@ def process_batch(
         progress(len(ended))
 
     try:
-        _archive_pages(services, run_id, batch, sources, watch, end)
-        _index_pages(services, run_id, batch, sources, watch, end)
+        forgotten = services.ledger.forgotten()
+        if forgotten:  # taken down since this was planned
+            left = services.ledger.open_items(run_id, batch)
+            end([(item.position, kept_out(item.ref)) for item in left if forgotten.covers(item.ref)])
+        _archive_pages(services, run_id, batch, sources, forgotten, watch, end)
+        _index_pages(services, run_id, batch, sources, forgotten, watch, end)
     except (IndexUnavailableError, ArchiveUnavailableError) as error:
         reason = Reason.INDEX_UNAVAILABLE if isinstance(error, IndexUnavailableError) else Reason.ARCHIVE_UNAVAILABLE
         stage: Stage = "index" if isinstance(error, IndexUnavailableError) else "archive"
@@ -378,7 +385,13 @@ End = Callable[[Sequence[tuple[int, ItemResult]]], None]
 
 
 def _archive_pages(
-    services: Services, run_id: str, batch: int, sources: Sequence[Source], watch: _Stopwatch, end: End
+    services: Services,
+    run_id: str,
+    batch: int,
+    sources: Sequence[Source],
+    forgotten: Forgotten,
+    watch: _Stopwatch,
+    end: End,
 ) -> None:
     """First pass: fetch or load what is not in the archive yet, and archive it."""
     wanted = [item for item in services.ledger.open_items(run_id, batch) if item.archived is None]
@@ -417,6 +430,9 @@ def _archive_pages(
                     found.append((positions[page.ref.name], known[page.ref.name].address))
                 else:
                     end([(positions[page.ref.name], page)])
+                continue
+            if forgotten.covers_url(page.final_url):
+                end([(positions[page.ref.name], kept_out(page.ref, "fetch"))])
                 continue
             with watch.measure("archive"):
                 capture = known.get(page.ref.name)
@@ -465,7 +481,13 @@ def _same_record(archive: Archive, capture: Capture, page: RawPage) -> bool:
 
 
 def _index_pages(
-    services: Services, run_id: str, batch: int, sources: Sequence[Source], watch: _Stopwatch, end: End
+    services: Services,
+    run_id: str,
+    batch: int,
+    sources: Sequence[Source],
+    forgotten: Forgotten,
+    watch: _Stopwatch,
+    end: End,
 ) -> None:
     """Second pass: from the archive to the index, some pages at a time."""
     work = [item for item in services.ledger.open_items(run_id, batch) if item.archived is not None]
@@ -501,10 +523,10 @@ def _index_pages(
             group.append((item, answer))
             size += len(answer.body)
             if len(group) >= services.settings.index.bulk_documents or size >= _CHARACTERS_IN_HAND:
-                end(ended + _index_group(services, run_id, group, languages, watch))
+                end(ended + _index_group(services, run_id, group, languages, forgotten, watch))
                 ended.clear()
                 group, size = [], 0
-    end(ended + _index_group(services, run_id, group, languages, watch))
+    end(ended + _index_group(services, run_id, group, languages, forgotten, watch))
 
 
 def _index_group(
@@ -512,6 +534,7 @@ def _index_group(
     run_id: str,
     group: Sequence[tuple[WorkItem, Article]],
     languages: Mapping[str, str],
+    forgotten: Forgotten,
     watch: _Stopwatch,
 ) -> list[tuple[int, ItemResult]]:
     """Enrich and write some articles; the result of each."""
@@ -526,14 +549,22 @@ def _index_group(
                 enriched.append((item, answer))
     with watch.measure("index"):
         seen_at = services.now()
+        documents: list[tuple[WorkItem, Document]] = []
+        for item, article in enriched:
+            document = to_document(article, seen_at=seen_at, run_id=run_id)
+            addresses = document.source.get("canonical_url"), document.source.get("path")
+            if forgotten.covers_document(document.id, *addresses):
+                ended.append((item.position, replace(kept_out(item.ref, "index"), archived=item.archived)))
+            else:
+                documents.append((item, document))
         written = writer.write(
             services.elasticsearch,
-            [to_document(article, seen_at=seen_at, run_id=run_id) for _, article in enriched],
+            [document for _, document in documents],
             settings=services.settings.index,
             prefix=services.prefix,
             wait_seconds=services.settings.ingest.index_wait_seconds,
         )
-    for (item, _), end in zip(enriched, written, strict=True):
+    for (item, _), end in zip(documents, written, strict=True):
         ended.append((item.position, _ended(item, end.outcome, "index", end.document_id)))
     return ended
 

@@ -78,7 +78,9 @@ class ExtractSettings(_Section):
     """What counts as an article."""
 
     min_characters: int = Field(200, ge=0, description="shorter bodies are rejected as too_short")
-    workers: int = Field(1, ge=0, le=64, description="processes a batch extracts in; 0: in its own, without a time limit")
+    workers: int = Field(
+        1, ge=0, le=64, description="processes a batch extracts in; 0: in its own, without a time limit"
+    )
     timeout_seconds: float = Field(20, gt=0, description="a page that takes longer ends as extract_timeout")
 
 
@@ -112,6 +114,54 @@ class IndexSettings(_Section):
     replicas: int = Field(0, ge=0, le=5, description="of each index; 1 or more where there are several nodes")
     bulk_documents: int = Field(100, ge=1, le=5000, description="documents a bulk request holds at most")
     bulk_bytes: int = Field(10_000_000, ge=100_000, description="bytes a bulk request holds at most")
+    rollover_documents: int = Field(
+        20_000_000, ge=1, description="a family's index is followed by a new one beyond that"
+    )
+    rollover_gigabytes: float = Field(40, gt=0, description="the same by size of its primary shards")
+    rollover_days: int = Field(0, ge=0, description="the same by age; 0: never")
+
+
+class RetentionSettings(_Section):
+    """How long articles are kept, by @timestamp. 0 keeps them for ever."""
+
+    days: int = Field(0, ge=0, description="articles older than that leave the index")
+    sources: dict[str, int] = Field(default_factory=dict, description="days for a source of its own, by source id")
+    archive_days: int = Field(0, ge=0, description="WARC files older than that, which no article needs, are deleted")
+    run_days: int = Field(0, ge=0, description="run reports older than that leave the index; the ledger keeps them")
+    snapshot_repository: str = Field("", description="snapshot repository of the cluster to keep a daily snapshot in")
+
+
+class QuarantineSettings(_Section):
+    """How often what failed is tried again by itself."""
+
+    attempts: int = Field(6, ge=1, le=50, description="after so many failures an article is left for a person")
+    first_pause_hours: float = Field(
+        1, gt=0, description="before the second attempt; each further pause is 4 times longer"
+    )
+    articles: int = Field(500, ge=1, le=10_000, description="tried again in one go")
+
+
+class AlertSettings(_Section):
+    """When somebody should look, and how they are told."""
+
+    silence_factor: float = Field(
+        4, gt=1, description="times a source's usual pause between articles without a new one"
+    )
+    silence_hours: float = Field(12, gt=0, description="never fewer hours than that count as silence")
+    rate_jump: float = Field(
+        0.2, gt=0, le=1, description="more rejections or failures than in its last weeks, as a share"
+    )
+    drift: float = Field(
+        0.3, gt=0, le=1, description="change of body length, or of the share of articles without a field"
+    )
+    min_articles: int = Field(20, ge=1, description="fewer articles are not judged")
+    baseline_days: int = Field(21, ge=1, le=365, description="what a source's own past is, before the last day")
+    freshness_minutes: float = Field(
+        180, gt=0, description="from publication to searchable, for the middle article of a day"
+    )
+    quarantine_growth: int = Field(50, ge=1, description="new entries in a day")
+    email: str = Field("", description="address for alerts, by Airflow's connection smtp_default; empty: no e-mail")
+    webhook_connection: str = Field("", description="id of an Airflow connection whose address gets alerts as JSON")
 
 
 class NodeSettings(_Section):
@@ -143,6 +193,9 @@ class _Files(BaseSettings):
     index: IndexSettings = IndexSettings()
     node: NodeSettings = NodeSettings()
     airflow: AirflowSettings = AirflowSettings()
+    retention: RetentionSettings = RetentionSettings()
+    quarantine: QuarantineSettings = QuarantineSettings()
+    alerts: AlertSettings = AlertSettings()
     archive_url: str = Field("", description="fsspec address of the archive; empty means NEWS_HOME/archive")
     ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; empty means NEWS_HOME/ledger.sqlite")
 
@@ -176,6 +229,9 @@ class Settings:
     index: IndexSettings
     node: NodeSettings
     airflow: AirflowSettings
+    retention: RetentionSettings
+    quarantine: QuarantineSettings
+    alerts: AlertSettings
     archive_url: str
     ledger_url: str
     elasticsearch: ElasticsearchConnection | None
@@ -223,7 +279,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         files = _load_files(content, environment)
     except ValidationError as error:
         raise ConfigurationError(_explain(error, str(path), environment)) from None
-    check_schedule(files.ingest.schedule, f"{path}: ingest.schedule")
+    variable = "NEWS_INGEST__SCHEDULE"
+    check_schedule(
+        files.ingest.schedule, f"environment: {variable}" if variable in environment else f"{path}: ingest.schedule"
+    )
     es_home = environment.get("ES_HOME")
     home = environment.get("NEWS_HOME")
     return Settings(
@@ -292,6 +351,9 @@ def parse_sources(content: Mapping[str, Any], file: str) -> tuple[Source, ...]:
     sources: list[Source] = []
     seen: dict[str, int] = {}
     for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict):
+            problems.append(f"{file}: source {number}: {entry!r} is no table; write [[source]] and its keys below")
+            continue
         where = f"{file}: source {number} ({entry.get('id', 'no id')!r})"
         try:
             source = _SOURCE.validate_python(entry)
@@ -379,7 +441,7 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
             known |= {f"NEWS_{name}__{key}".upper() for key in section.model_fields}
     unknown = sorted(k for k in environment if k.startswith(_ENVIRONMENT_PREFIX) and k not in known | _OWN_VARIABLES)
     # NEWS_ENTITIES__LABELS__PRODUCT reaches into a dictionary, which has no fixed keys.
-    unknown = [k for k in unknown if not k.startswith("NEWS_ENTITIES__LABELS__")]
+    unknown = [k for k in unknown if not k.startswith(("NEWS_ENTITIES__LABELS__", "NEWS_RETENTION__SOURCES__"))]
     if unknown:
         raise ConfigurationError(
             "\n".join(f"environment: {name} is no setting; those are named NEWS_<SECTION>__<KEY>" for name in unknown)

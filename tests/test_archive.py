@@ -133,7 +133,9 @@ def test_a_charset_survives_whatever_a_server_called_it(archive: Archive) -> Non
     ],
     ids=["line-break", "control", "unicode", "no-name", "long"],
 )
-def test_odd_headers_spoil_neither_their_page_nor_the_next(archive: Archive, headers: tuple[tuple[str, str], ...]) -> None:
+def test_odd_headers_spoil_neither_their_page_nor_the_next(
+    archive: Archive, headers: tuple[tuple[str, str], ...]
+) -> None:
     """Whatever a server sends as headers, its page and the one after it come back whole."""
     odd, next_ = fetched(headers=headers), fetched("https://paper.example/next")
     addresses = write(archive, odd, next_)
@@ -165,9 +167,7 @@ def overwritten_record(path: Path, addresses: list[ArchiveAddress]) -> None:
 
 
 @pytest.mark.parametrize("damage", [damaged_middle, overwritten_record])
-def test_a_damaged_record_ends_alone(
-    archive: Archive, damage: Callable[[Path, list[ArchiveAddress]], None]
-) -> None:
+def test_a_damaged_record_ends_alone(archive: Archive, damage: Callable[[Path, list[ArchiveAddress]], None]) -> None:
     """A record whose bytes have changed on the disk fails as broken_record; those before and after it are read."""
     pages = [loaded(body=word * 300) for word in (b"first ", b"second ", b"third ")]
     addresses = write(archive, *pages)

@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 from pipeline.discover.state import StateStore
 from pipeline.discover.web import Web
+from pipeline.errors import SourceUnavailableError
 from pipeline.models import ArticleRef, ItemResult, Source, SourceKind, Window
 from pipeline.settings import Settings
 
-__all__ = ["discover"]
+__all__ = ["Discovery", "discover", "discover_all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """All that one source named, or why it could not be read (``found`` is what came before that)."""
+
+    source: Source
+    found: tuple[ArticleRef | ItemResult, ...]
+    error: SourceUnavailableError | None = None
+
+
+def discover_all(
+    sources: Iterable[Source],
+    *,
+    window: Window | None,
+    base_dir: Path,
+    web: Web,
+    now: datetime,
+    settings: Settings,
+    states: StateStore | None = None,
+    at_a_time: int = 16,
+) -> Iterator[Discovery]:
+    """Discover many sources, several at a time, and answer in their order.
+
+    A polite pause between robots.txt and a feed costs seconds; sites wait for their own turns only. Raises what
+    ``discover`` raises but SourceUnavailableError, which is in the answer.
+    """
+
+    def one(source: Source) -> Discovery:
+        found: list[ArticleRef | ItemResult] = []
+        try:
+            for item in discover(
+                source, window=window, base_dir=base_dir, web=web, now=now, settings=settings, states=states
+            ):
+                found.append(item)
+        except SourceUnavailableError as error:
+            return Discovery(source=source, found=tuple(found), error=error)
+        return Discovery(source=source, found=tuple(found))
+
+    with ThreadPoolExecutor(at_a_time, thread_name_prefix="discover") as pool:
+        yield from pool.map(one, sources)
 
 
 def discover(

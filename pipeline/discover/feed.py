@@ -338,8 +338,6 @@ def _parse_json_feed(body: bytes, base_url: str, now: datetime) -> list[FeedItem
 def _json_item(entry: Mapping[str, Any], base_url: str, language: str | None, now: datetime) -> FeedItem:
     guid = str(entry["id"]) if isinstance(entry.get("id"), str | int | float) else None
     link = _text(entry.get("url")) or _text(entry.get("external_url"))
-    if link == base_url or (link == guid and not re.match(r"https?://", link, re.I)):
-        link = ""  # feedparser puts the id, or for a broken link the feed's own address, in its place
     if not link and guid and re.match(r"https?://", guid, re.I):
         link = guid
     content = _text(entry.get("content_html"))

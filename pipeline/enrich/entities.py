@@ -1,7 +1,8 @@
 """People, places and organisations in an article, found by a spaCy pipeline.
 
-Any pipeline will do that sets ``doc.ents``: a package such as ``en_core_web_sm``, a folder, or the one that comes
-with this project. Its labels become this project's types through ``entities.labels`` in the settings.
+Any pipeline will do that sets ``doc.ents``: a package such as ``en_core_web_sm``, a folder, or one of those that come
+with this project in ``models/``, by its name (``en_news_sm``). Its labels become this project's types through
+``entities.labels`` in the settings.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.enrich.language import UNDETERMINED, language_code, same_language
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 CHUNK_CHARACTERS = 50_000
 """Longer bodies go through the model in pieces of about this length, cut between paragraphs."""
 
+_SHIPPED = Path(__file__).parent / "models"
 _BATCH_SIZE = 32
 _MULTILINGUAL = ("xx", "mul")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -95,7 +98,7 @@ def _load(model: str) -> SpacyPipeline:
         # choice holds for models loaded from now on.
         set_current_ops(NumpyOps(use_blis=False))
     try:
-        nlp = spacy.load(model)
+        nlp = spacy.load(_SHIPPED / model if (_SHIPPED / model / "meta.json").is_file() else model)
     except Exception as error:  # a broken pipeline raises whatever its files and code happen to raise
         raise ConfigurationError(
             f"entities.model: the spaCy pipeline {model!r} can't be loaded: {type(error).__name__}: {error}",

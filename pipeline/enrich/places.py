@@ -126,7 +126,8 @@ def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, sour
         fits = [o for o in options if o.place.country == source_country and o.population >= _SMALL]
     largest = sorted(options, key=lambda o: -o.population)
     first, second = largest[0], largest[1].population if len(largest) > 1 else 0
-    decisive = first.population >= max(_SMALL, _DECISIVE * second) and (first.own_name or second == 0)
+    # Other names of cities are often odd transliterations: only the largest cities are known by them.
+    decisive = first.population >= max(_SMALL if first.own_name else 500_000, _DECISIVE * second)
     if decisive and (not fits or first in fits or first.population >= 2 * _DECISIVE * second):
         return first.place
     fits.sort(key=lambda o: -o.population)

@@ -286,7 +286,8 @@ def _persons(mentions: Sequence[Mention], headline: str) -> list[_Cluster]:
     short: list[tuple[tuple[str, ...], Mention]] = []
     for mention in mentions:
         parts = tuple(p for p in name_parts(mention.text) if p not in _SUFFIXES) or name_parts(mention.text)
-        if len([p for p in parts if p not in _PARTICLES]) < 2:
+        words = [w for w in mention.text.casefold().split() if w not in _PARTICLES | _SUFFIXES]
+        if len(words) < 2 or len(parts) < 2:  # "Akufo-Addo" is a surname too
             short.append((parts, mention))
             continue
         cluster = next((c for c in full if _same_person(c.parts, parts)), None)

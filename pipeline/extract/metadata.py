@@ -24,6 +24,8 @@ MAX_AUTHORS = 20
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•»«:~/⁄]+\s+|\s*[|»]\s*|\s+::\s+")
 _JUNK_TITLE = re.compile(r"(?:home|untitled|index|article|blog|news|loading|page not found|404)\W*", re.IGNORECASE)
+_TITLE_META = ("headline", "twitter:title", "parsely-title", "sailthru.title", "citation_title", "dc.title", "dcterms.title")
+_SAME_MATTER = 0.4
 _PUBLISHED_META = (
     "article:published_time", "og:article:published_time", "og:published_time", "article:published", "article:published_date",
     "datepublished", "date_published", "published_time", "publish_date", "publish-date", "published-date", "published_date", "publishdate", "pubdate",
@@ -86,33 +88,57 @@ def headline(
     tree: HtmlElement, stated: Structured, publisher: str | None, domain: str | None, facts: StatedFacts
 ) -> Found | None:
     """The article's headline without the site's name."""
-    h1s = [
-        text for element in tree.iter("h1") if (text := " ".join(element.text_content().split())) and len(text) <= 300
-    ]
+    h1s, headings = _headings(tree)
     title_element = next(tree.iter("title"), None)
     page_title = plain(title_element.text_content()[:2000]) if title_element is not None else ""
     names = _site_names(publisher, domain, stated)
-    candidates: list[Found] = []
+    told: list[Found] = []
     if value := text_of(stated.article.get("headline") or stated.article.get("name"), 500):
-        candidates.append(Found(value, "jsonld"))
+        told.append(Found(value, "jsonld"))
     if value := stated.first_meta("og:title"):
-        candidates.append(Found(value, "opengraph"))
-    if value := stated.first_meta(
-        "headline", "twitter:title", "parsely-title", "sailthru.title", "citation_title", "dc.title", "dcterms.title"
-    ):
-        candidates.append(Found(value, "meta"))
-    if len(h1s) == 1:
-        candidates.append(Found(h1s[0], "page"))
+        told.append(Found(value, "opengraph"))
+    if value := stated.first_meta(*_TITLE_META):
+        told.append(Found(value, "meta"))
     if page_title:
-        candidates.append(Found(page_title, "title"))
+        told.append(Found(page_title, "title"))
+    # What readers see over the article is its headline; what machines are told is often shortened or sharpened for
+    # search. A heading counts if it is about the same as anything that machines are told.
+    heading = max(h1s[:10], key=lambda text: max((_likeness(text, t.value) for t in told), default=1.0), default=None)
+    candidates = list(told)
+    if heading and (not told or max(_likeness(heading, t.value) for t in told) >= _SAME_MATTER):
+        candidates.insert(0, Found(heading, "page"))
     candidates += [Found(text, "page") for text in h1s[:3]]
     if facts.title:
         candidates.append(Found(plain(facts.title), "source"))
     for candidate in candidates:
-        value = strip_site_name(candidate.value, names, h1s)
+        value = strip_site_name(candidate.value, names, headings)
         if len(value) >= 3 and not _JUNK_TITLE.fullmatch(value) and value.casefold() not in names:
             return Found(value, candidate.origin)
     return None
+
+
+def _headings(tree: HtmlElement) -> tuple[list[str], list[str]]:
+    """The texts of the main headings, and of those and the next two levels."""
+    main: list[str] = []
+    every: list[str] = []
+    for element in tree.iter("h1", "h2", "h3"):
+        text = " ".join(" ".join(element.itertext()).split())
+        if 0 < len(text) <= 300:
+            every.append(text)
+            if element.tag == "h1":
+                main.append(text)
+        if len(every) >= 200:
+            break
+    return main, every
+
+
+def _likeness(one: str, other: str) -> float:
+    """The share of the words of the shorter text that the other has too; 0 for a single word in common."""
+    words = [set(re.findall(r"\w+", text.casefold())) for text in (one, other)]
+    common = len(words[0] & words[1])
+    if common < 2 and words[0] != words[1]:
+        return 0.0
+    return common / max(1, min(map(len, words)))
 
 
 def strip_site_name(title: str, names: Iterable[str], headings: Iterable[str] = ()) -> str:

@@ -127,6 +127,11 @@ def fix_mojibake(text: str) -> str:
     return "\n".join(fix_encoding(line) if not line.isascii() and is_bad(line) else line for line in text.split("\n"))
 
 
+def is_furniture(line: str) -> bool:
+    """Whether a line, as a whole, is a known piece of a page's furniture ("Scroll down for video", "Read more")."""
+    return len(line) <= 320 and _FURNITURE.fullmatch(line) is not None
+
+
 def fits_as_headline(line: str) -> bool:
     """Whether a line can stand as a headline: not empty, not a paragraph."""
     return 0 < len(line) <= MAX_HEADLINE

@@ -13,6 +13,7 @@ import email.utils
 import io
 import logging
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import (
@@ -106,7 +107,7 @@ def _worth_retrying(error: Exception) -> bool | float:
 
 
 class PoliteWeb:
-    """Access to the web for one run. Use as a context manager; all methods may be called from any one thread.
+    """Access to the web for one run. Use as a context manager; its methods may be called from several threads.
 
     ``politeness_dir`` is shared by all processes of the machine. ``clock`` gives seconds since 1970. ``resolve`` and
     ``connector`` take the places of DNS and of the call that connects; ``observe`` is told every event.
@@ -118,7 +119,7 @@ class PoliteWeb:
         politeness_dir: Path,
         *,
         clock: Callable[[], float] = time.time,
-        resolve: Resolve = resolve_by_system,
+        resolve: Resolve | None = None,
         connector: httpcore2.AsyncNetworkBackend | None = None,
         ssl_context: ssl.SSLContext | None = None,
         observe: Observer | None = None,
@@ -127,7 +128,7 @@ class PoliteWeb:
         self._clock = clock
         self._observe = observe
         self._politeness_dir = politeness_dir
-        self._resolve, self._connector, self._ssl_context = resolve, connector, ssl_context
+        self._resolve, self._connector, self._ssl_context = resolve or resolve_by_system, connector, ssl_context
         agent = settings.user_agent
         self._agent = f"{agent} (+{settings.contact})" if settings.contact else agent
         self._token = agent.partition("/")[0].strip()
@@ -135,6 +136,7 @@ class PoliteWeb:
         # Its default writes to standard output where structlog is installed, which belongs to the command's result.
         stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
         self._portal: anyio.from_thread.BlockingPortal | None = None
+        self._starting = threading.Lock()
 
     # ------------------------------------------------------------------------------------------- life
 
@@ -156,10 +158,12 @@ class PoliteWeb:
     @property
     def portal(self) -> anyio.from_thread.BlockingPortal:
         """The background event loop, started when first needed (so that a run over files starts none)."""
-        if self._portal is None:
-            self._portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal())
-            self._portal.call(self._start)
-        return self._portal
+        with self._starting:
+            if self._portal is None:
+                portal = self._stack.enter_context(anyio.from_thread.start_blocking_portal())
+                portal.call(self._start)
+                self._portal = portal
+            return self._portal
 
     def room(self) -> Room:
         """Room for a large body; see ``fetch``."""
@@ -216,13 +220,27 @@ class PoliteWeb:
 
     def robots_sitemaps(self, url: str, *, source_id: str = "", delay_seconds: float | None = None) -> tuple[str, ...]:
         """See ``pipeline.discover.web.Web.robots_sitemaps``."""
+        log.debug(
+            "robots.txt of %s asked for its sitemaps", without_credentials(url), extra={"news.source.id": source_id}
+        )
+        return self.robots_rules(url, delay_seconds=delay_seconds).sitemaps
+
+    def robots_rules(self, url: str, *, delay_seconds: float | None = None) -> RobotsRules:
+        """What the robots.txt of the site of ``url`` says. Raises ArticleError where the address must not be asked."""
         self.require_contact([url])
-        log.debug("robots.txt of %s asked for its sitemaps", host_of(url), extra={"news.source.id": source_id})
 
         async def ask() -> RobotsRules:
             return await self._rules(self._admit(url), delay_seconds)
 
-        return self.portal.call(ask).sitemaps
+        return self.portal.call(ask)
+
+    def robots_allow(self, rules: RobotsRules, url: str) -> bool:
+        """Whether rules let us fetch ``url``."""
+        return rules.allows(request_url(url), self._token)
+
+    def robots_delay(self, rules: RobotsRules) -> float:
+        """The crawl-delay that rules ask of us, in seconds."""
+        return rules.crawl_delay(self._token)
 
     def require_contact(self, urls: Iterable[str]) -> None:
         """Raise ConfigurationError if any URL leads beyond this machine while no contact address is set."""
@@ -322,7 +340,13 @@ class PoliteWeb:
             )
             location = answer.header("location")
             if status in _REDIRECTS and location:
-                target = self._next_hop(target, location)
+                before, target = target, self._next_hop(target, location)
+                self._event(
+                    "redirect",
+                    before,
+                    outcome="success",
+                    more={"url.final": target, "http.response.status_code": status},
+                )
                 if target in seen:
                     raise ArticleFailed(Reason.TOO_MANY_REDIRECTS, f"redirects in a circle back to {target}")
                 seen.add(target)

@@ -1,4 +1,4 @@
-"""The data views, saved searches and dashboards. Data only; ``{prefix}`` stands in no name here, ``objects.py`` adds it.
+"""The data views, saved searches and dashboards: data only. Prefix and space are added by ``objects.py``.
 
 What is left out and why: run reports keep their reasons as nested documents, which Lens can't count, so reasons are
 counted from the quarantine (failures only).
@@ -12,8 +12,8 @@ from pipeline.kibana.charts import (
     Chart,
     Control,
     Dashboard,
-    Dates,
     DataView,
+    Dates,
     Exists,
     Is,
     Listing,

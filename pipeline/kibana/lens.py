@@ -248,7 +248,13 @@ def _columns_of_metric(id_: str, metric: Metric) -> dict[str, dict[str, Any]]:
 def _formula_columns(id_: str, metric: Metric, column: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """A formula keeps its parts as columns of their own, and what joins them as a tree."""
     text = _formula(metric)
-    part = {"dataType": "number", "isBucketed": False, "scale": "ratio", "customLabel": True, "label": f"Part of {text}"}
+    part = {
+        "dataType": "number",
+        "isBucketed": False,
+        "scale": "ratio",
+        "customLabel": True,
+        "label": f"Part of {text}",
+    }
     fields = (str(metric.field), *metric.less)
     ids = [f"{id_}X{number}" for number in range(len(fields))]
     columns = {

@@ -14,7 +14,18 @@ from pipeline.localnode.errors import (
     PortBusyError,
 )
 from pipeline.localnode.jdk import Jdk, find_jdk
-from pipeline.localnode.node import NodeAddress, NodeSettings, NodeStatus, log_path, prepare, start, status, stop, tail
+from pipeline.localnode.node import (
+    NodeAddress,
+    NodeSettings,
+    NodeStatus,
+    log_path,
+    prepare,
+    start,
+    status,
+    stop,
+    tail,
+    usual_port,
+)
 
 __all__ = [
     "DiskFullError",
@@ -34,4 +45,5 @@ __all__ = [
     "status",
     "stop",
     "tail",
+    "usual_port",
 ]

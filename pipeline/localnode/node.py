@@ -55,7 +55,7 @@ _FLOOD_STAGE, _HIGH, _LOW = 200_000_000, 400_000_000, 600_000_000
 class NodeSettings:
     """Where and how the node runs.
 
-    ``port`` 0 takes 9200 where that is free, else any free one. ``es_home`` is a full distribution to run instead of
+    ``port`` 0 takes any free one. ``es_home`` is a full distribution to run instead of
     the minimal one of ``version``. ``java_home`` stands above every other way to find a JDK.
     """
 
@@ -312,12 +312,18 @@ def _lock(home: Path, wait_seconds: float) -> Iterator[None]:
 _USUAL_PORT = 9200
 
 
-def _usable_port(port: int) -> int:
-    if port == 0:
+def usual_port() -> int:
+    """9200 where that is free, else 0: what to ask for when the user has no wish."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            return _usable_port(_USUAL_PORT)
-        except PortBusyError:
-            pass  # another installation's node, most likely: any free port will do
+            probe.bind((HOST, _USUAL_PORT))
+        except OSError:
+            return 0  # another installation's node, most likely
+    return _USUAL_PORT
+
+
+def _usable_port(port: int) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

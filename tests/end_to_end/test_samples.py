@@ -167,7 +167,9 @@ def test_captions_of_text_files_are_kept_aside(first_run: SampleRun) -> None:
 
 def test_what_is_no_article_is_refused_with_a_reason(first_run: SampleRun) -> None:
     """A section front and a stub are rejected, each with its reason, and are not in the index."""
-    front, stub = (first_run.entries[f"harbour-courier/{name}.html"] for name in ("section-front-sport", "coast-road-stub"))
+    front, stub = (
+        first_run.entries[f"harbour-courier/{name}.html"] for name in ("section-front-sport", "coast-road-stub")
+    )
     assert (front.outcome, stub.outcome, stub.reason) == ("rejected", "rejected", "too_short")
     assert front.reason in ("section_page", "not_an_article", "no_text")
     assert not any("section-front" in str(document.get("path")) for document in first_run.documents.values())

@@ -35,14 +35,14 @@ def write_warc(records: Iterable[Record], *, packed: bool = True) -> tuple[bytes
         if record.kind == "response":
             lines = [("Content-Type", record.content_type), *record.headers.items()]
             http = StatusAndHeaders(f"{record.status} X", lines, protocol="HTTP/1.1")
-        writer.write_record(
-            writer.create_warc_record(
-                record.url,
-                record.kind,
-                payload=io.BytesIO(record.body),
-                http_headers=http,
-                warc_headers_dict={"WARC-Date": record.date},
-                warc_content_type=record.content_type if record.kind == "resource" else "",
-            )  # fmt: skip
+        content_type = record.content_type if record.kind == "resource" else ""
+        made = writer.create_warc_record(
+            record.url,
+            record.kind,
+            payload=io.BytesIO(record.body),
+            http_headers=http,
+            warc_headers_dict={"WARC-Date": record.date},
+            warc_content_type=content_type,
         )
+        writer.write_record(made)
     return out.getvalue(), offsets

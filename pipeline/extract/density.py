@@ -1,0 +1,165 @@
+"""A second opinion on where the article is: the smallest part of the page that holds nearly all of its prose. Pure.
+
+trafilatura looks for the names that templates give to article bodies, and takes a part for the whole where a page is cut
+into many sections of its own making. Prose gives itself away without names: long blocks with few links.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from lxml.etree import iterwalk
+from lxml.html import HtmlElement
+
+PROSE_LENGTH = 80
+"""Characters from which on a block is prose and not a label."""
+_CONTAINER_SHARE = 0.85
+_MAX_LINKS = 0.4
+_FURNITURE_SHARE = 0.4
+"""What holds more of a page's prose than this is its article, whatever its class is called ("has-sidebar", "no-menu")."""
+_BLOCKS = frozenset("p li blockquote pre h1 h2 h3 h4 h5 h6 dd dt tr".split())  # noqa: SIM905
+_INLINE = frozenset(
+    "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var br wbr".split()  # noqa: SIM905
+)
+_NEVER_TEXT = frozenset("script style template svg select option iframe textarea video audio".split())  # noqa: SIM905
+_SKIPPED = frozenset("noscript nav footer aside form button figcaption dialog".split())  # noqa: SIM905
+_SKIPPED_NAME = re.compile(
+    r"(?:^|[\s_-])(?:related|recommend\w*|comments?|respond|share|sharing|social|newsletter|subscribe|sign-?up|promo\w*|sponsor\w*|advert\w*|ads?|banner"
+    r"|cookies?|consent|gdpr|breadcrumbs?|sidebar|side-?bar|widget-area|footer|menu|navbar|nav|toc|table-of-contents|author-?(?:bio|box|info|card)?|bio|byline|tags?"
+    r"|popup|modal|paywall|pagination|pager|read-?more|read-?next|see-?also|more-?(?:stories|posts|articles|from)|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link"
+    r"|visually-hidden|sr-only|screen-reader\w*|hidden|rating|review-form)(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class _Block:
+    element: HtmlElement
+    text: str
+    links: int
+    ancestors: tuple[int, ...] = field(default=())
+
+    @property
+    def is_prose(self) -> bool:
+        return len(self.text) >= PROSE_LENGTH and self.links <= _MAX_LINKS * len(self.text)
+
+
+def prose_length(tree: HtmlElement) -> int:
+    """How many characters of prose the paragraphs of a page hold, roughly and quickly."""
+    total = 0
+    for element in tree.iter("p"):
+        length = len(element.text_content())
+        if length >= PROSE_LENGTH:
+            total += length
+    return total
+
+
+def densest_part(tree: HtmlElement) -> list[str]:
+    """The blocks of text of the smallest element that holds nearly all prose of the page, furniture left out."""
+    blocks = _blocks(tree)
+    weights: dict[int, int] = {}
+    total = 0
+    for block in blocks:
+        if block.is_prose:
+            total += len(block.text)
+            for ancestor in block.ancestors:
+                weights[ancestor] = weights.get(ancestor, 0) + len(block.text)
+    if not total:
+        return []
+    # Ancestors are numbered in the order of the page, so the last of those that hold enough is the innermost.
+    container = max((number for number, weight in weights.items() if weight >= _CONTAINER_SHARE * total), default=0)
+    chosen = [block for block in blocks if container in block.ancestors]
+    kept: list[str] = []
+    for block in chosen:
+        if block.links > 0.6 * len(block.text) and len(block.text) < 2 * PROSE_LENGTH:
+            continue
+        # Two breaks part paragraphs, as one does in text: what stood on lines of its own stays apart.
+        for text in block.text.split("\n"):
+            line = f"- {text}" if block.element.tag == "li" else text
+            if not kept or kept[-1] != line:
+                kept.append(line)
+    return kept
+
+
+def _blocks(tree: HtmlElement) -> list[_Block]:
+    """The innermost blocks of text in the order of the page, each with its ancestors' numbers."""
+    body = tree.find(".//body")
+    blocks: list[_Block] = []
+    counter = 0
+    most = _FURNITURE_SHARE * prose_length(tree)
+    stack: list[tuple[HtmlElement, tuple[int, ...]]] = [(body if body is not None else tree, ())]
+    while stack:
+        element, ancestors = stack.pop()
+        tag = element.tag
+        if not isinstance(tag, str) or tag in _NEVER_TEXT:
+            continue
+        if _is_furniture(element) and prose_length(element) <= most:
+            continue
+        counter += 1
+        own = (*ancestors, counter)
+        if tag in _BLOCKS and not any(isinstance(d.tag, str) and d.tag in ("p", "li", "div", "ul", "ol", "table") for d in element.iterdescendants()):
+            text, links = _text(element)
+            if text:
+                blocks.append(_Block(element, text, links, own))
+            continue
+        children = list(element)
+        if tag in ("div", "section", "article", "li", "td", "blockquote", "span", "main", "body", "center", "font", "dd"):
+            inline = all(not isinstance(child.tag, str) or child.tag in _INLINE for child in children)
+            if inline:
+                text, links = _text(element)
+                if text:
+                    blocks.append(_Block(element, text, links, own))
+                continue
+            loose = " ".join(part.strip() for part in [element.text or "", *(child.tail or "" for child in children)] if part.strip())
+            if len(loose) >= PROSE_LENGTH:
+                # Text that stands directly between blocks, as in pages that part their paragraphs with br alone.
+                for text in _loose_paragraphs(element, children):
+                    blocks.append(_Block(element, text, 0, own))
+        stack.extend((child, own) for child in reversed(children))
+    return blocks
+
+
+def _is_furniture(element: HtmlElement) -> bool:
+    if element.tag in _SKIPPED:
+        return True
+    if element.tag in ("body", "main", "article"):
+        return False
+    name = f"{element.get('class') or ''} {element.get('id') or ''}"
+    if name != " " and len(name) < 400 and _SKIPPED_NAME.search(name):
+        return True
+    style = element.get("style")
+    return bool(style) and re.search(r"display:\s*none", style) is not None
+
+
+def _loose_paragraphs(element: HtmlElement, children: list[HtmlElement]) -> list[str]:
+    parts: list[str] = [element.text or ""]
+    out: list[str] = []
+    for child in children:
+        if isinstance(child.tag, str) and child.tag in _INLINE and child.tag != "br":
+            parts.append(child.text_content())
+        else:
+            out.append(" ".join(" ".join(parts).split()))
+            parts = []
+        parts.append(child.tail or "")
+    out.append(" ".join(" ".join(parts).split()))
+    return [text for text in out if text]
+
+
+def _text(element: HtmlElement) -> tuple[str, int]:
+    if element.tag == "tr":
+        cells = [" ".join(" ".join(cell.itertext()).split()) for cell in element.iter("td", "th")]
+        return " | ".join(cells).strip(" |"), 0
+    pieces: list[str] = []
+    for event, node in iterwalk(element, events=("start", "end")):
+        if event == "start":
+            if node.tag == "br":
+                pieces.append("\n")
+            elif isinstance(node.tag, str) and node.text and node.tag not in _NEVER_TEXT:
+                pieces.append(node.text)
+        elif node is not element and node.tail:
+            pieces.append(node.tail)
+    lines = [" ".join(line.split()) for line in "".join(pieces).split("\n")]
+    text = "\n".join(line for line in lines if line)
+    links = sum(len(" ".join(link.text_content().split())) for link in element.iter("a")) if text else 0
+    return text, links

@@ -1,0 +1,207 @@
+"""The commands of whoever is on call: backfill, quarantine, index, compare, forget, alerts.
+
+``register`` puts them into the ``news`` command. As there, a command only reads arguments and prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from pipeline.schedule import Mode
+
+if TYPE_CHECKING:
+    from pipeline.index.quarantine import Entry
+    from pipeline.run import Services
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+From = Annotated[str | None, typer.Option("--from", "--since", help="ISO date or time, e.g. 2026-11-20 (UTC).")]
+To = Annotated[str | None, typer.Option("--to", "--until", help="ISO date or time; that moment is not included.")]
+Sources = Annotated[list[str] | None, typer.Option("--source", help="Only this source (repeatable).")]
+
+
+quarantine_app = typer.Typer(help="What failed: look at it, try it again.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.add_typer(quarantine_app, name="quarantine")
+    app.command(epilog="Example: [b]news backfill --from 2026-11-01 --to 2026-12-01 --source my-paper --preview[/b]")(
+        backfill
+    )
+
+
+def _services() -> Services:
+    from pipeline import cli, run
+
+    return run.open_services(say=cli._say)
+
+
+# -------------------------------------------------------------------------------------------- backfill
+
+
+def backfill(
+    since: From = None,
+    until: To = None,
+    source: Sources = None,
+    mode: Annotated[Mode, typer.Option(help="How to bring the span back; docs/operations.md explains.")] = Mode.REFETCH,
+    preview: Annotated[bool, typer.Option("--preview", help="Only say what would be done, and write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring back a span of the past; stopped, the same command goes on where it was."""
+    from pipeline import backfill as backfills
+    from pipeline import cli
+    from pipeline.errors import ConfigurationError
+    from pipeline.schedule import RunRequest, parse_window
+    from pipeline.settings import load_sources
+
+    window = parse_window(since, until)
+    if window is None:
+        raise typer.BadParameter("give the span of time", param_hint="--from/--to")
+    services = _services()
+    sources = load_sources(services.settings)
+    known = {item.id for item in sources}
+    if missing := sorted(set(source or ()) - known):
+        raise ConfigurationError(f"no source {missing[0]!r}; known are {', '.join(sorted(known)) or 'none'}")
+    chosen = tuple(dict.fromkeys(source or [item.id for item in sources if item.enabled]))
+    request = RunRequest(source_ids=chosen, window=window, mode=mode)
+    if preview:
+        found = backfills.preview(services, request, sources)
+        if as_json:
+            cli._print_json(found.as_dict())
+        else:
+            cli.out.print(escape(found.as_text()))
+        return
+    with cli._progress() as (planned, progress):
+        report = backfills.backfill_now(services, request, sources, planned=planned, progress=progress)
+    if not as_json:
+        for note in report["notes"]:
+            cli.err.print(escape(f"Source {note['source']}: {note['message']}."))
+    cli._finish(services, report, as_json)
+
+
+# ------------------------------------------------------------------------------------------ quarantine
+
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only what failed for this reason.")]
+SourceOption = Annotated[str | None, typer.Option("--source", help="Only this source.")]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="Only what failed last at or after this date or time.")
+]
+
+
+@quarantine_app.command("list", epilog="Example: [b]news quarantine list --reason extract_timeout[/b]")
+def quarantine_list(
+    reason: ReasonOption = None,
+    source: SourceOption = None,
+    since: SinceOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many to print.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List what failed, the latest first."""
+    from rich.table import Table
+
+    from pipeline import cli
+    from pipeline.replay import next_retry_at
+
+    services = _services()
+    found = _chosen(services, reason, source, since, limit)
+    if as_json:
+        cli._print_json([_entry(services, entry) for entry in found])
+        return
+    table = Table("article", "source", "stage", "reason", "attempts", "next try")
+    for entry in found:
+        when = next_retry_at(entry, services.settings.quarantine)
+        table.add_row(
+            escape(entry.ref.name),
+            entry.ref.source_id,
+            entry.stage,
+            entry.reason.value,
+            str(entry.attempts),
+            f"{when:%Y-%m-%d %H:%M}Z" if when else "left for you",
+        )
+    cli.out.print(table)
+
+
+@quarantine_app.command("show", epilog="Example: [b]news quarantine show https://paper.example/story.html[/b]")
+def quarantine_show(
+    article: Annotated[str, typer.Argument(help="URL, path or the entry's id.", metavar="URL|PATH|ID")],
+    as_json: Json = False,
+) -> None:
+    """Show everything that is known of a failure."""
+    from pipeline import cli, replay
+
+    services = _services()
+    found = [_entry(services, entry) for entry in replay.find(services, article)]
+    if not found:
+        cli.err.print(f"{escape(repr(article))} is not in quarantine. [b]news explain[/b] tells what happened to it.")
+        raise typer.Exit(1)
+    if as_json:
+        cli._print_json(found)
+        return
+    for shown in found:
+        for key, value in shown.items():
+            cli.out.print(f"[dim]{key}:[/] {escape(str(value))}")
+
+
+@quarantine_app.command(
+    "retry", epilog="Example: [b]news quarantine retry --reason extract_error --source my-paper[/b]"
+)
+def quarantine_retry(
+    reason: ReasonOption = None,
+    source: SourceOption = None,
+    since: SinceOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is in quarantine.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Try again now what failed, whatever its pause; what succeeds leaves the quarantine."""
+    from pipeline import cli, replay
+    from pipeline.settings import load_sources
+
+    if everything == bool(reason or source or since):
+        raise typer.BadParameter("give --reason, --source or --since, or --all (not both)")
+    services = _services()
+    chosen = _chosen(services, reason, source, since, 10_000)
+    with cli._progress() as (planned, progress):
+        report = replay.retry(services, chosen, load_sources(services.settings), planned=planned, progress=progress)
+    cli._finish(services, report, as_json)
+
+
+def _chosen(services: Services, reason: str | None, source: str | None, since: str | None, limit: int) -> list[Entry]:
+    from pipeline import replay
+    from pipeline.errors import Reason
+    from pipeline.schedule import parse_window
+
+    if reason and reason not in set(Reason):
+        known = ", ".join(sorted(known.value for known in Reason))
+        raise typer.BadParameter(f"{reason!r} is no reason; there are {known}", param_hint="--reason")
+    window = parse_window(since, None)
+    return replay.entries(
+        services,
+        reason=Reason(reason) if reason else None,
+        source=source,
+        since=window.since if window else None,
+        limit=limit,
+    )
+
+
+def _entry(services: Services, entry: Entry) -> dict[str, Any]:
+    from pipeline.replay import next_retry_at
+
+    return {
+        "id": entry.id,
+        "name": entry.ref.name,
+        "source": entry.ref.source_id,
+        "stage": entry.stage,
+        "reason": entry.reason.value,
+        "message": entry.message,
+        "attempts": entry.attempts,
+        "first_failed_at": entry.first_failed_at or entry.last_failed_at,
+        "last_failed_at": entry.last_failed_at,
+        "next_retry_at": next_retry_at(entry, services.settings.quarantine),
+        "run_id": entry.run_id,
+        "archive": asdict(entry.archived) if entry.archived else None,
+        "command": entry.command,
+    }
