@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: [b]news backfill --from 2026-11-01 --to 2026-12-01 --source my-paper --preview[/b]")(
         backfill
     )
+    app.command(epilog="Example: [b]news forget https://paper.example/story.html[/b]")(forget)
 
 
 def _services() -> Services:
@@ -205,3 +206,40 @@ def _entry(services: Services, entry: Entry) -> dict[str, Any]:
         "archive": asdict(entry.archived) if entry.archived else None,
         "command": entry.command,
     }
+
+
+# ---------------------------------------------------------------------------------------------- forget
+
+
+def forget(
+    what: Annotated[str, typer.Argument(help="A URL, an absolute path, or a domain.", metavar="URL|DOMAIN|PATH")],
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Let it in again (what was removed stays removed).")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take an article or a domain down: out of index, quarantine and archive, and kept out."""
+    from pipeline import cli, takedown
+
+    services = _services()
+    if undo:
+        lifted = services.ledger.remove_tombstones(what)
+        if not lifted:
+            cli.err.print(f"{escape(repr(what))} was not taken down.")
+            raise typer.Exit(1)
+        if as_json:
+            cli._print_json({"asked": what, "lifted": lifted})
+        else:
+            cli.out.print(f"{escape(what)} may come in again.")
+        return
+    found = takedown.look_up(services, what)
+    summary = f"{len(found.documents)} articles, {len(found.names)} references, {len(found.addresses)} archive records"
+    if not yes:
+        cli.err.print(f"{escape(what)}: {summary}")
+        for document in found.documents[:10]:
+            cli.err.print(f"  {escape(document.get('headline') or '')}  [dim]{escape(document.get('url') or '')}[/]")
+        typer.confirm("Remove them for good, and keep them out?", abort=True, err=True)
+    erased = takedown.forget(services, found)
+    if as_json:
+        cli._print_json({**found.as_dict(), "archive_records_erased": erased})
+    else:
+        cli.out.print(f"{escape(what)} is taken down and kept out: {summary}.")

@@ -70,7 +70,7 @@ from pipeline.reprocess import only_the_present, stored_references
 from pipeline.schedule import Mode, RunRequest
 from pipeline.search import get_document
 from pipeline.settings import Settings, load_settings, load_sources
-from pipeline.tombstones import Forgotten, kept_out
+from pipeline.tombstones import kept_out
 from pipeline.urls import canonicalize, document_id
 
 log = logging.getLogger(__name__)
@@ -363,12 +363,11 @@ def process_batch(
         progress(len(ended))
 
     try:
-        forgotten = services.ledger.forgotten()
-        if forgotten:  # taken down since this was planned
+        if forgotten := services.ledger.forgotten():  # maybe since this was planned
             left = services.ledger.open_items(run_id, batch)
             end([(item.position, kept_out(item.ref)) for item in left if forgotten.covers(item.ref)])
-        _archive_pages(services, run_id, batch, sources, forgotten, watch, end)
-        _index_pages(services, run_id, batch, sources, forgotten, watch, end)
+        _archive_pages(services, run_id, batch, sources, watch, end)
+        _index_pages(services, run_id, batch, sources, watch, end)
     except (IndexUnavailableError, ArchiveUnavailableError) as error:
         reason = Reason.INDEX_UNAVAILABLE if isinstance(error, IndexUnavailableError) else Reason.ARCHIVE_UNAVAILABLE
         stage: Stage = "index" if isinstance(error, IndexUnavailableError) else "archive"
@@ -385,18 +384,13 @@ End = Callable[[Sequence[tuple[int, ItemResult]]], None]
 
 
 def _archive_pages(
-    services: Services,
-    run_id: str,
-    batch: int,
-    sources: Sequence[Source],
-    forgotten: Forgotten,
-    watch: _Stopwatch,
-    end: End,
+    services: Services, run_id: str, batch: int, sources: Sequence[Source], watch: _Stopwatch, end: End
 ) -> None:
     """First pass: fetch or load what is not in the archive yet, and archive it."""
     wanted = [item for item in services.ledger.open_items(run_id, batch) if item.archived is None]
     if not wanted:
         return
+    forgotten = services.ledger.forgotten()
     positions = {item.ref.name: item.position for item in wanted}
     known = services.ledger.latest_captures(list(positions))
     new_file: ArchiveWriter | None = None
@@ -481,13 +475,7 @@ def _same_record(archive: Archive, capture: Capture, page: RawPage) -> bool:
 
 
 def _index_pages(
-    services: Services,
-    run_id: str,
-    batch: int,
-    sources: Sequence[Source],
-    forgotten: Forgotten,
-    watch: _Stopwatch,
-    end: End,
+    services: Services, run_id: str, batch: int, sources: Sequence[Source], watch: _Stopwatch, end: End
 ) -> None:
     """Second pass: from the archive to the index, some pages at a time."""
     work = [item for item in services.ledger.open_items(run_id, batch) if item.archived is not None]
@@ -523,10 +511,10 @@ def _index_pages(
             group.append((item, answer))
             size += len(answer.body)
             if len(group) >= services.settings.index.bulk_documents or size >= _CHARACTERS_IN_HAND:
-                end(ended + _index_group(services, run_id, group, languages, forgotten, watch))
+                end(ended + _index_group(services, run_id, group, languages, watch))
                 ended.clear()
                 group, size = [], 0
-    end(ended + _index_group(services, run_id, group, languages, forgotten, watch))
+    end(ended + _index_group(services, run_id, group, languages, watch))
 
 
 def _index_group(
@@ -534,7 +522,6 @@ def _index_group(
     run_id: str,
     group: Sequence[tuple[WorkItem, Article]],
     languages: Mapping[str, str],
-    forgotten: Forgotten,
     watch: _Stopwatch,
 ) -> list[tuple[int, ItemResult]]:
     """Enrich and write some articles; the result of each."""
@@ -549,6 +536,7 @@ def _index_group(
                 enriched.append((item, answer))
     with watch.measure("index"):
         seen_at = services.now()
+        forgotten = services.ledger.forgotten()
         documents: list[tuple[WorkItem, Document]] = []
         for item, article in enriched:
             document = to_document(article, seen_at=seen_at, run_id=run_id)

@@ -38,6 +38,7 @@ def demo(*, out: Console, err: Console, progress: Progress) -> bool:
     Returns whether the run succeeded. Raises ConfigurationError where the sources file has no ``samples``.
     """
     started = time.monotonic()
+    _heed_signals()
     settings = load_settings()
     if SAMPLES not in {source.id for source in load_sources(settings)}:
         raise ConfigurationError(
@@ -76,8 +77,7 @@ def up(*, err: Console) -> None:
     settings = load_settings()
     load_sources(settings)
     services = Services(settings=settings, say=lambda line: err.print(escape(line)))
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
+    _heed_signals()
     try:
         with _elasticsearch(services, err) as elasticsearch_url:
             err.print("Starting Airflow …")
@@ -92,6 +92,17 @@ def up(*, err: Console) -> None:
                 raise FatalError("Airflow ended by itself.", hint=f"Its log: {address.log}")
     except KeyboardInterrupt:
         err.print("Stopped.")
+
+
+def _heed_signals() -> None:
+    """Make SIGINT and SIGTERM stop us in order.
+
+    A shell starts background jobs with SIGINT ignored, and children inherit that: Airflow, which stops on SIGINT only,
+    would never hear it.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(*_: object) -> None:

@@ -64,7 +64,9 @@ class Forgotten:
 
     def covers_document(self, document_id: str, canonical_url: str | None, path: str | None) -> bool:
         """Whether a document is one that was taken down, by whatever way it came."""
-        return document_id in self.ids or self.covers_url(canonical_url) or (path is not None and path in self.files)
+        if document_id in self.ids or self.covers_url(canonical_url):
+            return True
+        return path is not None and (path in self.files or path.rpartition("#")[0] in self.files)
 
 
 def kept_out(ref: ArticleRef, stage: Stage = "discover") -> ItemResult:

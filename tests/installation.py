@@ -23,9 +23,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 NEWS = Path(sys.executable).with_name("news")
 """The console script, as `uv sync` installed it."""
 
-BOOKKEEPING = ("first_seen_at", "run", "@timestamp")
-"""What a document says of when and by which run it was first indexed; all else comes from its bytes."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
@@ -169,7 +166,8 @@ def article_page(number: int, *, charset: str = "utf-8", words: str = "") -> str
     headline, *paragraphs = article_text(number).strip().split("\n\n")
     body = "\n".join(f"<p>{paragraph}</p>" for paragraph in [*paragraphs, *([words] if words else [])])
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="{charset}"><title>{headline} | The Dunhaven Post</title>'
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="{charset}">'
+        f"<title>{headline} | The Dunhaven Post</title>"
         f'<link rel="canonical" href="https://dunhaven-post.example/news/{number}"></head><body>'
         '<nav><a href="/">Home</a> <a href="/sport">Sport</a></nav>'
         f"<article><h1>{headline}</h1>\n{body}</article>"

@@ -11,7 +11,6 @@ import pipeline
 from pipeline import errors
 from pipeline.errors import ArticleError, ArticleFailed, ArticleRejected, NewsError, Reason
 
-
 NEVER_LEAVE_THEIR_ROOM = {"NotAFeedError", "AddressRefusedError", "NameNotFoundError"}
 """Signals between two functions of one room, caught there."""
 

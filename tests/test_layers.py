@@ -77,11 +77,8 @@ def test_dags_import_only_what_is_light() -> None:
     for path in (REPOSITORY / "dags").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-        rooms = {
-            f"{node.module}".split(".")[1]
-            for node in top
-            if isinstance(node, ast.ImportFrom) and f"{node.module}".startswith("pipeline.")
-        }
+        names = [str(node.module) for node in top if isinstance(node, ast.ImportFrom)]
+        rooms = {name.split(".")[1] for name in names if name.startswith("pipeline.")}
         assert rooms <= SHARED, path
 
 

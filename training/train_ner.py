@@ -33,9 +33,6 @@ from training import corpora, names
 from training.corpora import LABELS, OTHER, Sentence, Span
 from training.scores import Scores
 
-CONVENTION = "ewt"
-"""The corpus whose idea of a name the trained model follows: the largest one annotated by hand."""
-
 WNUT = {
     "person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG", "product": OTHER, "creative-work": OTHER,
 }  # fmt: skip
@@ -60,8 +57,8 @@ def architecture(width: int, depth: int, hidden: int) -> dict[str, Any]:
             "embed": {
                 "@architectures": "spacy.MultiHashEmbed.v2",
                 "width": width,
-                "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE", "TAG", "ENT_ID"],
-                "rows": [8000, 2000, 3500, 2000, 400, 50],
+                "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE", "TAG"],
+                "rows": [8000, 2000, 3500, 2000, 400],
                 "include_static_vectors": False,
             },
             "encode": {
@@ -224,9 +221,7 @@ def join(sentences: Sequence[Sentence]) -> Sentence:
 def example(nlp: Language, sentence: Sentence) -> Example:
     """A spaCy example; names that don't fit the tokens, and unknown ones, are set to missing."""
     lists: Any = nlp.get_pipe("name_lists")
-    lists.convention = sentence.source
     predicted: Doc = lists(nlp.make_doc(sentence.text))
-    lists.convention = CONVENTION
     reference = nlp.make_doc(sentence.text)
     found, missing, used = [], [], set()
     for start, end, label in sentence.spans:
@@ -294,7 +289,7 @@ def train(
     training, evaluation = load(folder)
     print({name: len(found) for name, found in training.items()}, flush=True)
     nlp = spacy.blank("en")
-    nlp.add_pipe("name_lists", config={"convention": CONVENTION}).fill(names.lists())  # type: ignore[attr-defined]
+    nlp.add_pipe("name_lists").fill(names.lists())  # type: ignore[attr-defined]
     ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden)})
     for label in (*LABELS, OTHER):
         ner.add_label(label)  # type: ignore[attr-defined]
@@ -322,12 +317,6 @@ def train(
                 break
         with nlp.use_params(optimizer.averages):
             results = {name: evaluate(nlp, sentences) for name, sentences in evaluation.items()}
-            if os.environ.get("CONV"):
-                for c in ("gmb", "redocred", "wnut"):
-                    nlp.get_pipe("name_lists").convention = c
-                    for name in evaluation:
-                        print("  ", c, name, evaluate(nlp, evaluation[name]))
-                nlp.get_pipe("name_lists").convention = CONVENTION
             mean = sum(results[name].f1() for name in ("wikigold", "pud_en", "ewt_dev")) / 3
             passed = time.monotonic() - started
             speed = words / (time.monotonic() - began)

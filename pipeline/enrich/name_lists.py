@@ -3,9 +3,6 @@
 For each capitalised word it writes a short code into the token's ``tag``: the lists in which the word, or the
 longest phrase from it on, is found. A tagger's tags would be overwritten; the pipeline has none. The code is one of
 the features that the entity recogniser learns from; no list decides by itself.
-
-Corpora differ in what they call a name. The recogniser is told in training which corpus a text is from, by each
-token's ``ent_id``, and reads texts as the corpus named by ``convention`` would.
 """
 
 from __future__ import annotations
@@ -31,8 +28,7 @@ _FILE = "names.json.gz"
 class NameLists:
     """Looks names up; made by ``nlp.add_pipe("name_lists")`` and filled by ``fill`` or ``from_disk``."""
 
-    def __init__(self, convention: str = "") -> None:
-        self.convention = convention
+    def __init__(self) -> None:
         self.lists: dict[str, list[str]] = {}
         self._phrases: dict[str, str] = {}
         self._starts: dict[str, int] = {}
@@ -57,10 +53,6 @@ class NameLists:
         """Set ``tag_`` on the words of ``doc`` that stand in a list."""
         texts = [token.text for token in doc]
         covered = 0
-        if self.convention:
-            convention = doc.vocab.strings.add(self.convention)
-            for token in doc:
-                token.ent_id = convention
         for position, text in enumerate(texts):
             code = self._words.get(text, "")
             if position >= covered:
@@ -97,7 +89,7 @@ class NameLists:
         return self.from_bytes((Path(path) / _FILE).read_bytes())
 
 
-@Language.factory("name_lists", assigns=["token.tag", "token.ent_id"], default_config={"convention": ""})
-def make_name_lists(nlp: Language, name: str, convention: str) -> NameLists:  # noqa: ARG001 - spaCy's signature
+@Language.factory("name_lists", assigns=["token.tag"])
+def make_name_lists(nlp: Language, name: str) -> NameLists:  # noqa: ARG001 - spaCy's signature
     """Make the component, still without lists."""
-    return NameLists(convention)
+    return NameLists()

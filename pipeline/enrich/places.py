@@ -104,6 +104,11 @@ def is_country(name: str) -> bool:
     return any(option.place.kind == "country" for option in _gazetteer().get(fold(name), ()))
 
 
+def is_known(name: str) -> bool:
+    """Whether the gazetteer has a place of this name that is larger than a town."""
+    return any(o.place.kind != "city" or o.population >= _SMALL for o in _gazetteer().get(fold(name), ()))
+
+
 @cache
 def demonyms() -> frozenset[str]:
     """English words for peoples, their languages and creeds, which are no places."""

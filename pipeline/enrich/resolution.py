@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
+from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.enrich.places import demonyms, fold, is_country, locate
+from pipeline.enrich.places import demonyms, fold, is_country, is_known, locate
 from pipeline.errors import ConfigurationError
 from pipeline.models import Entity, EntityType, Mention, Place
 
@@ -220,6 +221,23 @@ def split_compounds(mentions: Sequence[Mention]) -> list[Mention]:
     return result
 
 
+def join_halves(mentions: Sequence[Mention], body: str) -> list[Mention]:
+    """One organisation where a model saw two: "International Committee of the" and "Red Cross"."""
+    result: list[Mention] = []
+    for mention in mentions:
+        before = result[-1] if result else None
+        if (
+            before is not None
+            and before.type is mention.type is EntityType.ORGANIZATION
+            and re.search(r" (of|for)( the)?$", before.text)
+            and body[before.end : mention.start] == " "
+        ):
+            result[-1] = replace(before, text=body[before.start : mention.end], end=mention.end)
+        else:
+            result.append(mention)
+    return result
+
+
 def settle_types(mentions: Sequence[Mention]) -> list[Mention]:
     """One type for one text in an article: that of most of its mentions; a surname follows the full name."""
     votes: dict[str, Counter[EntityType]] = defaultdict(Counter)
@@ -230,10 +248,55 @@ def settle_types(mentions: Sequence[Mention]) -> list[Mention]:
     for mention in mentions:
         counts = votes[mention.text]
         kind = max(counts, key=lambda k: (counts[k], k is mention.type))
-        if mention.text in surnames and counts[EntityType.PERSON] and not is_country(mention.text):
+        if mention.text in surnames and (counts[EntityType.PERSON] or counts[kind] == 1) and not is_known(mention.text):
             kind = EntityType.PERSON
         result.append(replace(mention, type=kind))
     return result
+
+
+_WORD_BEFORE = re.compile(r"(?:\b[^\W\d_]?[A-ZÀ-Þ][\w’'.-]*|[-–])\s?$")
+_WORD_BEHIND = re.compile(r"(?:[-–]\w|['’](?!s\b)\w| [A-ZÀ-Þ]\w)")
+
+
+def find_repeats(mentions: Sequence[Mention], body: str) -> list[Mention]:
+    """The mentions, and where the model missed them the same names again.
+
+    Surnames of persons named in full, and names of two words or more, as whole words; not where they touch another
+    capitalised word, since then they may be part of another name ("Brooks" in "Brooks Brothers").
+    """
+    names: dict[str, EntityType] = {}
+    for mention in mentions:
+        words = mention.text.split()
+        if len(words) < 2:
+            continue
+        names.setdefault(mention.text, mention.type)
+        if mention.type is EntityType.PERSON:
+            first = len(words) - 1
+            while first > 1 and words[first - 1].casefold() in _PARTICLES:
+                first -= 1
+            surname = " ".join(words[first:])
+            usable = len(surname) > 3 and words[-1][0].isupper() and surname.casefold() not in _SUFFIXES
+            if usable and not is_known(surname):
+                names.setdefault(surname, EntityType.PERSON)
+                names.setdefault(surname[0].upper() + surname[1:], EntityType.PERSON)
+    taken = sorted((m.start, m.end) for m in mentions)
+    found = list(mentions)
+    if not names:
+        return found
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(n)}(?!\w)" for n in sorted(names, key=lambda n: (-len(n), n))))
+    for hit in pattern.finditer(body):
+        start, end = hit.span()
+        place = bisect(taken, (start, len(body)))
+        if (place and taken[place - 1][1] > start) or (place < len(taken) and taken[place][0] < end):
+            continue
+        before = body[max(0, start - 30) : start]
+        word = _WORD_BEFORE.search(before)
+        titled = word is not None and word[0].strip().casefold() in _TITLES
+        # The first word of a sentence is capitalised anyway; titles are no part of the name.
+        if (word is not None and not titled and before.rstrip()[-1:] not in ".!?:;,") or _WORD_BEHIND.match(body, end):
+            continue
+        found.append(Mention(text=hit[0], type=names[hit[0]], start=start, end=end))
+    return sorted(found, key=lambda m: m.start)
 
 
 # -------------------------------------------------------------------------------------------------- clusters
@@ -260,7 +323,8 @@ def resolve(
 ) -> tuple[Entity, ...]:
     """The entities of an article, the most salient first, each with its mentions, key, salience and place."""
     review = review or EntityReview()
-    cleaned = settle_types(split_compounds(clean_mentions(mentions, body, blocked=review.blocked)))
+    cleaned = join_halves(clean_mentions(mentions, body, blocked=review.blocked), body)
+    cleaned = find_repeats(settle_types(split_compounds(cleaned)), body)
     clusters: list[_Cluster] = []
     for kind in EntityType:
         of_kind = [m for m in cleaned if m.type is kind]

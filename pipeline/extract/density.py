@@ -16,9 +16,12 @@ PROSE_LENGTH = 80
 """Characters from which on a block is prose and not a label."""
 _CONTAINER_SHARE = 0.85
 _MAX_LINKS = 0.4
+_ALL_LINK = 0.8
+_MOSTLY_LINK = 0.9
 _FURNITURE_SHARE = 0.4
 """What holds more of a page's prose than this is its article, whatever its class is called ("has-sidebar", "no-menu")."""
 _BLOCKS = frozenset("p li blockquote pre h1 h2 h3 h4 h5 h6 dd dt tr".split())  # noqa: SIM905
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _INLINE = frozenset(
     "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var br wbr".split()  # noqa: SIM905
 )
@@ -69,10 +72,11 @@ def densest_part(tree: HtmlElement) -> list[str]:
         return []
     # Ancestors are numbered in the order of the page, so the last of those that hold enough is the innermost.
     container = max((number for number, weight in weights.items() if weight >= _CONTAINER_SHARE * total), default=0)
-    chosen = [block for block in blocks if container in block.ancestors]
+    inside = [number for number, block in enumerate(blocks) if container in block.ancestors]
+    chosen = _lede(blocks, inside[0]) + [blocks[number] for number in inside]
     kept: list[str] = []
     for block in chosen:
-        if block.links > 0.6 * len(block.text) and len(block.text) < 2 * PROSE_LENGTH:
+        if block.links > (_ALL_LINK if block.element.tag in ("li", "p") else _MOSTLY_LINK) * len(block.text):
             continue
         # Two breaks part paragraphs, as one does in text: what stood on lines of its own stays apart.
         for text in block.text.split("\n"):
@@ -80,6 +84,12 @@ def densest_part(tree: HtmlElement) -> list[str]:
             if not kept or kept[-1] != line:
                 kept.append(line)
     return kept
+
+
+def _lede(blocks: list[_Block], start: int) -> list[_Block]:
+    """The prose between the headline and the part that holds the rest: introductions often stand in the page's header."""
+    title = max((number for number in range(start) if blocks[number].element.tag == "h1"), default=None)
+    return [] if title is None else [block for block in blocks[title + 1 : start] if block.is_prose]
 
 
 def _blocks(tree: HtmlElement) -> list[_Block]:
@@ -98,7 +108,7 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
             continue
         counter += 1
         own = (*ancestors, counter)
-        if tag in _BLOCKS and not any(isinstance(d.tag, str) and d.tag in ("p", "li", "div", "ul", "ol", "table") for d in element.iterdescendants()):
+        if tag in _HEADINGS or tag in _BLOCKS and not any(isinstance(d.tag, str) and d.tag in ("p", "li", "div", "ul", "ol", "table") for d in element.iterdescendants()):
             text, links = _text(element)
             if text:
                 blocks.append(_Block(element, text, links, own))

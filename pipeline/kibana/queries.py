@@ -81,7 +81,7 @@ def rows(chart: Chart, response: Mapping[str, Any]) -> list[dict[str, Any]]:
             found += below(number + 1, bucket, known | {depth[number].label: key})
         return found
 
-    top = {**response["aggregations"], "doc_count": response["hits"]["total"]["value"]}
+    top = {**response.get("aggregations", {}), "doc_count": response["hits"]["total"]["value"]}
     return below(0, top, {})
 
 

@@ -133,5 +133,9 @@ def test_killed_and_not_started_again_the_next_run_finishes(node: NodeSettings, 
     captured = [capture.ref.path for capture in services.ledger.captures()]
     assert len(captured) == len(set(captured)) == 700
     assert len(services.archive.files()) <= len(files_before) + 3  # only what had never been read
-    assert all(entry.taken_over_by == second["run_id"] for entry in services.ledger.results(str(report["run_id"])) if entry in held or entry.outcome == "failed")
+    assert all(
+        entry.taken_over_by == second["run_id"]
+        for entry in services.ledger.results(str(report["run_id"]))
+        if entry in held or entry.outcome == "failed"
+    )
     installation.clean_up()
