@@ -25,6 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.errors import ConfigurationError, NewsError
+from pipeline.kibana.commands import app as kibana_app
 
 if TYPE_CHECKING:
     from pipeline.search import SearchResults
@@ -40,6 +41,7 @@ es_app = typer.Typer(help="The embedded Elasticsearch node.", no_args_is_help=Tr
 sources_app = typer.Typer(help="The configured sources (config/sources.toml).", no_args_is_help=True)
 app.add_typer(es_app, name="es")
 app.add_typer(sources_app, name="sources")
+app.add_typer(kibana_app, name="kibana")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -25,7 +25,7 @@ _LEAST_FREE_BYTES = 2_000_000_000
 _IMPORT_DAGS = """
 from airflow.dag_processing.dagbag import DagBag
 import sys
-bag = DagBag(sys.argv[1], include_examples=False)
+bag = DagBag(sys.argv[1])
 for file, problem in bag.import_errors.items():
     print("PROBLEM", file, problem.strip().splitlines()[-1])
 print("DAGS", ", ".join(sorted(bag.dags)))

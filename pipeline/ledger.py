@@ -437,6 +437,37 @@ class Ledger:
             for row in connection.execute(query).mappings():
                 yield _capture(row)
 
+    def last_capture(self) -> int:
+        """The number of the capture that was recorded last; 0 where there is none."""
+        with self._reader.connect() as connection:
+            return connection.execute(sa.select(sa.func.max(_captures.c.id))).scalar() or 0
+
+    def newest_captures(self, *, after: int = 0, until: int | None = None) -> Iterator[tuple[Capture, datetime]]:
+        """The newest capture of each reference and when it was first captured, in the order of those first captures.
+
+        Of captures numbered ``after < n <= until`` only (see ``last_capture``).
+        """
+        upper = [_captures.c.id <= until] if until is not None else []
+        newest = (
+            sa.select(
+                sa.func.max(_captures.c.id).label("id"),
+                sa.func.min(_captures.c.id).label("first"),
+                sa.func.min(_captures.c.captured_at).label("first_captured_at"),
+            )
+            .where(*upper)
+            .group_by(_captures.c.name)
+            .subquery()
+        )
+        query = (
+            sa.select(_captures, newest.c.first_captured_at)
+            .join(newest, newest.c.id == _captures.c.id)
+            .where(_captures.c.id > after)
+            .order_by(newest.c.first)
+        )
+        with self._reader.connect() as connection:
+            for row in connection.execute(query).mappings():
+                yield _capture(row), _time(row["first_captured_at"])
+
     def captures_at(self, addresses: Sequence[ArchiveAddress]) -> dict[ArchiveAddress, Capture]:
         """The captures that stand at these addresses, as far as the ledger knows them."""
         found: dict[ArchiveAddress, Capture] = {}
@@ -478,7 +509,7 @@ class Ledger:
     def add_tombstones(self, tombstones: Iterable[Tombstone], *, asked: str, now: datetime) -> None:
         """Keep these out from now on; ``asked`` is what the person named. Those that are there already stay."""
         with self._engine.begin() as connection:
-            known = set(connection.execute(sa.select(_tombstones.c.kind, _tombstones.c.key)).tuples())
+            known = {tuple(row) for row in connection.execute(sa.select(_tombstones.c.kind, _tombstones.c.key))}
             new = [stone for stone in dict.fromkeys(tombstones) if (stone.kind, stone.key) not in known]
             if new:
                 rows = [{"kind": stone.kind, "key": stone.key, "since": _iso(now), "asked": asked} for stone in new]

@@ -23,12 +23,14 @@ To = Annotated[str | None, typer.Option("--to", "--until", help="ISO date or tim
 Sources = Annotated[list[str] | None, typer.Option("--source", help="Only this source (repeatable).")]
 
 
+index_app = typer.Typer(help="The indices: build them anew.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="What failed: look at it, try it again.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.add_typer(quarantine_app, name="quarantine")
+    app.add_typer(index_app, name="index")
     app.command(epilog="Example: [b]news backfill --from 2026-11-01 --to 2026-12-01 --source my-paper --preview[/b]")(
         backfill
     )
@@ -243,3 +245,51 @@ def forget(
         cli._print_json({**found.as_dict(), "archive_records_erased": erased})
     else:
         cli.out.print(f"{escape(what)} is taken down and kept out: {summary}.")
+
+
+# ----------------------------------------------------------------------------------------------- index
+
+
+@index_app.command("rebuild", epilog="Example: [b]news index rebuild --query 'flood OR dam'[/b]")
+def index_rebuild(
+    query: Annotated[
+        list[str] | None, typer.Option("--query", help="Ask both generations this, and compare (repeatable).")
+    ] = None,
+    least_kept: Annotated[
+        float, typer.Option(min=0, max=1, help="Swap only if the new index has this share of the live articles.")
+    ] = 0.99,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds before old indices are deleted after the swap.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Build the index anew from the archive beside the live one, compare, and swap in one step."""
+    from pipeline import cli
+    from pipeline.rebuild import rebuild
+    from pipeline.settings import load_sources
+
+    services = _services()
+    with cli._progress() as (planned, progress):
+        planned(sum(1 for _ in services.ledger.newest_captures()))
+        done = rebuild(
+            services,
+            load_sources(services.settings),
+            queries=query or (),
+            least_kept=least_kept,
+            grace_seconds=grace,
+            progress=progress,
+        )
+    if as_json:
+        cli._print_json(done.as_dict())
+    else:
+        parity = done.parity
+        for language in sorted({*parity.live, *parity.new}):
+            cli.out.print(f"{language:6} {parity.live.get(language, 0):>10} → {parity.new.get(language, 0):>10}")
+        cli.out.print(f"{len(parity.missing)} articles are missing, {parity.added} are new.")
+        cli.out.print(f"The first ten of {len(parity.queries)} queries are equal to {parity.overlap:.0%}.")
+        for missing in parity.missing[:10]:
+            cli.out.print(f"  missing: {missing} (news explain {missing})")
+        if done.swapped:
+            cli.out.print(f"The new index is in place: {', '.join(done.indices)}.")
+        else:
+            cli.err.print("Too many articles are missing: the live index stays. --least-kept takes them as lost.")
+    if not done.swapped:
+        raise typer.Exit(1)

@@ -148,15 +148,15 @@ def find_date(text: str, start: int = 0) -> tuple[ParsedDate, int, int] | None:
             found.append((match.start(), match.end(), (int(year), number, int(day))))
             break
     for pattern, order in ((_CJK, (1, 2, 3)), (_SLASHED_ISO, (1, 3, 4)), (_LOOSE_ISO, (1, 2, 3))):
-        if match := pattern.search(text, start):
-            found.append((match.start(), match.end(), (int(match[order[0]]), int(match[order[1]]), int(match[order[2]]))))
-    if match := _NUMERIC.search(text, start):
-        first, second = int(match[1]), int(match[3])
+        if hit := pattern.search(text, start):
+            found.append((hit.start(), hit.end(), (int(hit[order[0]]), int(hit[order[1]]), int(hit[order[2]]))))
+    if numeric := _NUMERIC.search(text, start):
+        first, second = int(numeric[1]), int(numeric[3])
         # 03/04/2018 is two dates. With a dot it is day first; with a slash only where one number can't be a month.
-        if match[2] == "." or first > 12:
-            found.append((match.start(), match.end(), (int(match[4]), second, first)))
+        if numeric[2] == "." or first > 12:
+            found.append((numeric.start(), numeric.end(), (int(numeric[4]), second, first)))
         elif second > 12 or first == second:
-            found.append((match.start(), match.end(), (int(match[4]), first, second)))
+            found.append((numeric.start(), numeric.end(), (int(numeric[4]), first, second)))
     for begin, end, (year_, month_, day_) in sorted(found):
         if iso := _ISO.match(text, begin):
             part = iso.groupdict()

@@ -18,7 +18,7 @@ _CONTAINER_SHARE = 0.85
 _MAX_LINKS = 0.4
 _ALL_LINK = 0.8
 _MOSTLY_LINK = 0.9
-_FURNITURE_SHARE = 0.4
+_FURNITURE_SHARE = 0.3
 """What holds more of a page's prose than this is its article, whatever its class is called ("has-sidebar", "no-menu")."""
 _BLOCKS = frozenset("p li blockquote pre h1 h2 h3 h4 h5 h6 dd dt tr".split())  # noqa: SIM905
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
@@ -79,7 +79,7 @@ def densest_part(tree: HtmlElement) -> list[str]:
         if block.links > (_ALL_LINK if block.element.tag in ("li", "p") else _MOSTLY_LINK) * len(block.text):
             continue
         # Two breaks part paragraphs, as one does in text: what stood on lines of its own stays apart.
-        for text in block.text.split("\n"):
+        for text in [block.text] if block.element.tag == "pre" else block.text.split("\n"):
             line = f"- {text}" if block.element.tag == "li" else text
             if not kept or kept[-1] != line:
                 kept.append(line)
@@ -108,20 +108,42 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
             continue
         counter += 1
         own = (*ancestors, counter)
-        if tag in _HEADINGS or tag in _BLOCKS and not any(isinstance(d.tag, str) and d.tag in ("p", "li", "div", "ul", "ol", "table") for d in element.iterdescendants()):
+        if (
+            tag in _HEADINGS
+            or tag in _BLOCKS
+            and not any(
+                isinstance(d.tag, str) and d.tag in ("p", "li", "div", "ul", "ol", "table")
+                for d in element.iterdescendants()
+            )
+        ):
             text, links = _text(element)
             if text:
                 blocks.append(_Block(element, text, links, own))
             continue
         children = list(element)
-        if tag in ("div", "section", "article", "li", "td", "blockquote", "span", "main", "body", "center", "font", "dd"):
+        if tag in (
+            "div",
+            "section",
+            "article",
+            "li",
+            "td",
+            "blockquote",
+            "span",
+            "main",
+            "body",
+            "center",
+            "font",
+            "dd",
+        ):
             inline = all(not isinstance(child.tag, str) or child.tag in _INLINE for child in children)
             if inline:
                 text, links = _text(element)
                 if text:
                     blocks.append(_Block(element, text, links, own))
                 continue
-            loose = " ".join(part.strip() for part in [element.text or "", *(child.tail or "" for child in children)] if part.strip())
+            loose = " ".join(
+                part.strip() for part in [element.text or "", *(child.tail or "" for child in children)] if part.strip()
+            )
             if len(loose) >= PROSE_LENGTH:
                 # Text that stands directly between blocks, as in pages that part their paragraphs with br alone.
                 for text in _loose_paragraphs(element, children):

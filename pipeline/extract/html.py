@@ -16,8 +16,8 @@ from pipeline.extract.encoding import decode
 from pipeline.extract.kind import refuse_by_statements, refuse_by_text
 from pipeline.extract.nearby import Nearby, read_bylines, read_datelines, read_nearby
 from pipeline.extract.plaintext import fix_mojibake
-from pipeline.extract.structured import Structured, read_structured
-from pipeline.models import Article, DateRecord, RawPage
+from pipeline.extract.structured import Structured, plain, read_structured
+from pipeline.models import Article, DateRecord, RawPage, RemovedText
 from pipeline.settings import ExtractSettings
 from pipeline.urls import believable_canonical, canonicalize
 
@@ -31,7 +31,31 @@ _WRAPPERS = re.compile(
     re.I,
 )
 _START_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li", "dt", "dd", "option", "tr", "td", "th"])
+_VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+        "p",
+        "li",
+        "dt",
+        "dd",
+        "option",
+        "tr",
+        "td",
+        "th",
+    ]
+)
 _INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -58,9 +82,11 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     title_text = headline.value if headline else ""
     nearby = read_nearby(tree, title_text)
     published, modified = _dates(page, tree, stated, address, title_text, nearby)
-    people, people_origin = metadata.authors(tree, stated, publisher.value if publisher else None, page.ref.facts, read_bylines(nearby))
+    people, people_origin = metadata.authors(
+        tree, stated, publisher.value if publisher else None, page.ref.facts, read_bylines(nearby)
+    )
     _drop_scripts(tree)
-    body = extract_body(tree)
+    body = extract_body(tree, title_text, people, _article_body(stated))
     text = fix_mojibake(body.text)
     refuse_by_text(tree, stated, text, settings)
     if headline is None:
@@ -81,9 +107,18 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
         fetched_at=page.fetched_at, description=fix_mojibake(summary.value) if summary else None, authors=people,
         section=part.value if part else None, keywords=tags, image=picture.value if picture else None,
         publisher=publisher.value if publisher else None, published=published, modified=modified,
-        stated_language=language.value if language else page.ref.facts.language, is_accessible_for_free=metadata.is_free(stated),
+        stated_language=language.value if language else page.ref.facts.language, is_accessible_for_free=metadata.is_free(stated), captions=body.captions,
+        removed=tuple(RemovedText(kind="furniture", text=line) for line in body.removed),
         origins=tuple((name, origin) for name, origin in origins.items() if origin), word_count=len(text.split()), archived=page.archived,
     )  # fmt: skip
+
+
+def _article_body(stated: Structured) -> str | None:
+    """The text that the page states in JSON-LD, its lines kept."""
+    value = stated.article.get("articleBody")
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return "\n".join(line for part in re.split(r"\n|<br\s*/?>|</p>", value) if (line := plain(part)))
 
 
 def _dates(

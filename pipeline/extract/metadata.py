@@ -24,7 +24,15 @@ MAX_AUTHORS = 20
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•»«:~/⁄]+\s+|\s*[|»]\s*|\s+::\s+")
 _JUNK_TITLE = re.compile(r"(?:home|untitled|index|article|blog|news|loading|page not found|404)\W*", re.IGNORECASE)
-_TITLE_META = ("headline", "twitter:title", "parsely-title", "sailthru.title", "citation_title", "dc.title", "dcterms.title")
+_TITLE_META = (
+    "headline",
+    "twitter:title",
+    "parsely-title",
+    "sailthru.title",
+    "citation_title",
+    "dc.title",
+    "dcterms.title",
+)
 _SAME_MATTER = 0.4
 _PUBLISHED_META = (
     "article:published_time", "og:article:published_time", "og:published_time", "article:published", "article:published_date",
@@ -61,13 +69,18 @@ _JOB = re.compile(
     r"|consultant|coordinator|intern|fellow|author|redakteur(?:in)?|journalistin|r[ée]dact(?:eur|rice)|redactora?|reviewer|team at)\b",
     re.IGNORECASE,
 )
-_BEFORE_NAMES = re.compile(r"^\W*(?:read more (?:about|from|by)|view (?:all )?posts? (?:by|from)|recipe by|posts? by|more (?:from|by)|meet|about)\s+", re.I)
+_BEFORE_NAMES = re.compile(
+    r"^\W*(?:read more (?:about|from|by)|view (?:all )?posts? (?:by|from)|recipe by|posts? by|more (?:from|by)|meet|about)\s+",
+    re.I,
+)
 # What bylines go on with once the names are over.
 _AFTER_NAMES = re.compile(
     r"\s*(?:[⋅•·|–—(]|\s-\s|\b(?:updated|published|posted|view (?:all|profile|bio)|view$|follow|min(?:ute)?s? read|read more|founder\b|last updated|reviewed by|edited by|fact[- ]checked)\b).*$",
     re.IGNORECASE,
 )
-_NOT_THE_AUTHOR = re.compile(r"comment|bio|avatar|image|photo|social|related|list|title|date|link-?list|footer|reviewer|quote|testimonial")
+_NOT_THE_AUTHOR = re.compile(
+    r"comment|bio|avatar|image|photo|social|related|list|title|date|link-?list|footer|reviewer|quote|testimonial"
+)
 _AUTHOR_NAME = re.compile(r"author[-_]*name|\bauthor\b|byline")
 _CAPITALIZED = re.compile(r"\W*[^\W\d_]*[A-ZÀ-ÖØ-Þ\u0370-\uffff]")
 _DATEISH = re.compile(

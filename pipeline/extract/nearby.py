@@ -38,7 +38,32 @@ _BYLINE_END = re.compile(
     r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d|\d)",
     re.IGNORECASE,
 )
-_NAME_PARTICLES = frozenset({"and", "und", "et", "y", "e", "de", "da", "del", "della", "di", "dos", "van", "von", "der", "den", "la", "le", "el", "bin", "al", "with", "the"})
+_NAME_PARTICLES = frozenset(
+    {
+        "and",
+        "und",
+        "et",
+        "y",
+        "e",
+        "de",
+        "da",
+        "del",
+        "della",
+        "di",
+        "dos",
+        "van",
+        "von",
+        "der",
+        "den",
+        "la",
+        "le",
+        "el",
+        "bin",
+        "al",
+        "with",
+        "the",
+    }
+)
 _ANY_YEAR = re.compile(r"(?:19|20)\d\d")
 _INLINE = frozenset(
     "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var address svg path use".split()  # noqa: SIM905
@@ -190,7 +215,11 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
             continue
         if tag in ("h1", "h2", "h3") and not exact:
             text = _key(element.text_content()[:600])
-            same = bool(text) and bool(target) and (text == target or (len(text) > 15 and (text in target or target in text)))
+            same = (
+                bool(text)
+                and bool(target)
+                and (text == target or (len(text) > 15 and (text in target or target in text)))
+            )
             if same or (tag == "h1" and title_at is None):
                 # The first h1 will do until the headline itself is met.
                 title_at, exact, beyond = len(lines), same, 0

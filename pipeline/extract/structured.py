@@ -20,7 +20,28 @@ MAX_NODES = 2_000
 MAX_DEPTH = 20
 
 ARTICLE_TYPES = frozenset(
-    ["Article", "NewsArticle", "BlogPosting", "ReportageNewsArticle", "AnalysisNewsArticle", "OpinionNewsArticle", "ReviewNewsArticle", "BackgroundNewsArticle", "AskPublicNewsArticle", "AdvertiserContentArticle", "SatiricalArticle", "ScholarlyArticle", "TechArticle", "Report", "LiveBlogPosting", "MedicalScholarlyArticle", "Review", "CriticReview", "Recipe", "HowTo"]
+    [
+        "Article",
+        "NewsArticle",
+        "BlogPosting",
+        "ReportageNewsArticle",
+        "AnalysisNewsArticle",
+        "OpinionNewsArticle",
+        "ReviewNewsArticle",
+        "BackgroundNewsArticle",
+        "AskPublicNewsArticle",
+        "AdvertiserContentArticle",
+        "SatiricalArticle",
+        "ScholarlyArticle",
+        "TechArticle",
+        "Report",
+        "LiveBlogPosting",
+        "MedicalScholarlyArticle",
+        "Review",
+        "CriticReview",
+        "Recipe",
+        "HowTo",
+    ]
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")

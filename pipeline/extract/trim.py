@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pipeline.extract.dates import find_date
 from pipeline.extract.plaintext import is_furniture
 
 _LONGEST_LABEL = 100
+_LONGEST_CAPTION = 140
 _BEGINNING = 12  # blocks in which the story must have begun
 _ENDING_SHARE = 0.25  # of the text may be cut off at most at an ending mark
 
 # Headings that begin what comes after the story.
 _END_MARK = re.compile(
     r"(?:related|recommended|similar|more|other|further|latest|recent|popular|trending|featured|you (?:may|might) (?:also )?(?:like|enjoy|be interested in))"
-    r"(?:\s+(?:articles?|posts?|stories|story|content|reading|news|topics?|resources|links|blogs?|from\b.{0,60}|on\b.{0,60}|like this|for you))?\W*"
+    r"(?:\s+(?:articles?|posts?|stories|story|content|reading|news|topics?|resources|links|blogs?|insights|guides?|reads|from\b.{0,60}|on\b.{0,60}|like this|for you))?\W*"
     r"|(?:about|meet) the authors?\W*|(?:leave|post|add|write) a (?:comment|reply)\W*|(?:\d+ )?(?:comments?|responses|replies)(?: \(\d+\))?\W*"
     r"|share (?:this|on|via)\b.{0,60}|(?:subscribe|sign up)(?: (?:to|for)\b.{0,80})?\W*|join (?:our|the) (?:newsletter|mailing list)\b.{0,60}"
-    r"|(?:stay|keep) (?:up to date|updated|informed|connected|in touch)\W*|what to read next\W*|read (?:more|next|this next)\W*|keep reading\W*|next (?:article|post|story|up)\W*"
+    r"|(?:stay|keep) (?:up to date|updated|informed|connected|in touch)\W*|(?:explore|see|view) (?:more|all)(?: .{0,30})?|up next\W*|(?:article |editor'?s? )?(?:disclaimer|disclosure)s?\W*|what to read next\W*|read (?:more|next|this next|this)\W*|keep reading\W*|next (?:article|post|story|up)\W*"
     r"|mehr zum thema\W*|das könnte (?:sie|dich) auch interessieren\W*|à lire aussi\W*|sur le même sujet\W*|te puede interesar\W*|leggi anche\W*|lees ook\W*",
+    re.IGNORECASE,
+)
+_CREDIT = re.compile(
+    r"(?:(?:image|photo|picture|photograph|illustration|graphic|video)s?(?:\s+(?:credit|courtesy|source|copyright|caption))?s?\s*(?::|by\b|via\b|courtesy of\b|©)"
+    r"|credits?\s*:|\(?(?:foto|bild|crédit|crédits?)\s*:|(?:getty images|shutterstock|istock|alamy|reuters|afp|unsplash|pexels)\b(?:\s*/\s*\w.{0,40})?$)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
@@ -29,9 +36,19 @@ _OPENING = re.compile(
 )
 
 
-def trim(blocks: list[str], headline: str) -> tuple[list[str], list[str]]:
-    """The blocks of the story, and those taken off: before its beginning, after its end, and furniture in between."""
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """The blocks of the story, and what was taken off: captions and furniture."""
+
+    kept: list[str]
+    captions: list[str]
+    removed: list[str]
+
+
+def trim(blocks: list[str], headline: str, authors: tuple[str, ...] = ()) -> Trimmed:
+    """Take off what stands before the story's beginning and after its end, and furniture and captions in between."""
     kept: list[str] = []
+    captions: list[str] = []
     removed: list[str] = []
     title = _key(headline)
     begun = False
@@ -44,12 +61,16 @@ def trim(blocks: list[str], headline: str) -> tuple[list[str], list[str]]:
         if is_furniture(block):
             removed.append(block)
             continue
+        if len(block) <= _LONGEST_CAPTION and _CREDIT.match(block):
+            captions.append(block)
+            continue
         kept.append(block)
-    end = _end(kept)
-    return kept[:end], removed + kept[end:]
+    end = _end(kept, authors)
+    return Trimmed(kept[:end], captions, removed + kept[end:])
 
 
-def _end(blocks: list[str]) -> int:
+def _end(blocks: list[str], authors: tuple[str, ...]) -> int:
+    """Where the story ends: before the first ending mark or note on an author that little text follows."""
     total = sum(map(len, blocks))
     after = 0
     end = len(blocks)
@@ -60,7 +81,24 @@ def _end(blocks: list[str]) -> int:
             break
         if len(block) <= _LONGEST_LABEL and _END_MARK.fullmatch(block.lstrip("- ")):
             end = number
+        elif number > 0.6 * len(blocks) and any(_is_note_on(author, block) for author in authors):
+            end = number
     return end
+
+
+def _is_note_on(author: str, block: str) -> bool:
+    # "Jane Doe is a staff writer …", "About Jane Doe"
+    name = author.partition(",")[0]
+    text = re.sub(r"^(?:about|meet|by|written by)\s+", "", block, flags=re.IGNORECASE)
+    if " " not in name or not text.startswith(name):
+        return False
+    return (
+        re.match(
+            r"\W*$|,? (?:is|was|has|holds|writes|started|covers|joined|founded|loves|lives|brings|serves|works)\b",
+            text[len(name) :],
+        )
+        is not None
+    )
 
 
 def _is_opening(block: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import httpcore2
 import httpx2
@@ -104,56 +106,93 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         ssl_context: ssl.SSLContext | None = None,
         max_connections: int = 100,
     ) -> None:
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=ssl_context or ssl.create_default_context(),
-            max_connections=max_connections,
-            # With one host after the other there is little to keep alive; idle connections are a burden to sites.
-            max_keepalive_connections=max_connections,
-            keepalive_expiry=15,
-            http1=True,
-            http2=False,
-            network_backend=GuardedBackend(
-                resolve=resolve, connector=connector or httpcore2.AnyIOBackend(), allow_loopback=allow_loopback
-            ),
+        self._ssl_context = ssl_context or ssl.create_default_context()
+        self._backend = GuardedBackend(
+            resolve=resolve, connector=connector or httpcore2.AnyIOBackend(), allow_loopback=allow_loopback
         )
+        self._max_hosts = max_connections
+        self._hosts: OrderedDict[tuple[bytes, bytes, int | None], _Host] = OrderedDict()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request; the response's body is still to be read."""
+        """Send one request; the response's body is still to be read, and the response to be closed."""
         assert isinstance(request.stream, httpx2.AsyncByteStream)
-        response = await self._pool.handle_async_request(
-            httpcore2.Request(
-                method=request.method,
-                url=httpcore2.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
+        host = await self._host(request.url)
+        host.users += 1
+        try:
+            response = await host.pool.handle_async_request(
+                httpcore2.Request(
+                    method=request.method,
+                    url=httpcore2.URL(
+                        scheme=request.url.raw_scheme,
+                        host=request.url.raw_host,
+                        port=request.url.port,
+                        target=request.url.raw_path,
+                    ),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
             )
-        )
+        except BaseException:
+            host.users -= 1
+            raise
         return httpx2.Response(
             status_code=response.status,
             headers=response.headers,
-            stream=_Body(response),
+            stream=_Body(response, host),
             extensions=response.extensions,
             request=request,
         )
 
+    async def _host(self, url: httpx2.URL) -> _Host:
+        # A pool for each host, because a common one looks through all its connections at every request.
+        key = (url.raw_scheme, url.raw_host, url.port)
+        if key not in self._hosts:
+            idle = [other for other, host in self._hosts.items() if not host.users]
+            for other in idle[: max(0, len(self._hosts) + 1 - self._max_hosts)]:
+                await self._hosts.pop(other).pool.aclose()
+        host = self._hosts.get(key)
+        if host is None:
+            host = self._hosts[key] = _Host(
+                pool=httpcore2.AsyncConnectionPool(
+                    ssl_context=self._ssl_context,
+                    max_connections=8,
+                    max_keepalive_connections=1,
+                    keepalive_expiry=15,
+                    http1=True,
+                    http2=False,
+                    network_backend=self._backend,
+                )
+            )
+        self._hosts.move_to_end(key)
+        return host
+
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._pool.aclose()
+        for host in self._hosts.values():
+            await host.pool.aclose()
+        self._hosts.clear()
+
+
+@dataclass(slots=True)
+class _Host:
+    """The connections to one host, and how many requests are using them."""
+
+    pool: httpcore2.AsyncConnectionPool
+    users: int = 0
 
 
 class _Body(httpx2.AsyncByteStream):
-    def __init__(self, response: httpcore2.Response) -> None:
+    def __init__(self, response: httpcore2.Response, host: _Host) -> None:
         self._response = response
+        self._host: _Host | None = host
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._response.aiter_stream():
             yield piece
 
     async def aclose(self) -> None:
+        if self._host is not None:
+            self._host.users -= 1
+            self._host = None
         await self._response.aclose()

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -393,20 +393,7 @@ def set_up(client: Elasticsearch, settings: IndexSettings, prefix: str = "news")
     names = Names(prefix)
     states = state(client, settings, prefix)
     changed = [name for name, found in states.items() if found != "current"]
-    for name, body in component_templates(settings, prefix).items():
-        if f"template {name}" in changed:
-            _apply(
-                lambda name=name, body=body: client.cluster.put_component_template(name=name, **_options(body)), name
-            )
-    wanted = {n: body for n, body in index_templates(settings, prefix).items() if f"template {n}" in changed}
-
-    def put_template(item: tuple[str, dict[str, Any]]) -> None:
-        name, body = item
-        _apply(lambda: client.indices.put_index_template(name=name, **_options(body)), name)
-
-    # Elasticsearch tries out each template it is given; several at a time take a quarter of the time.
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(put_template, wanted.items()))
+    put_templates(client, settings, prefix, only=changed)
     for index, mapping, current in _existing(client, names):
         if _compare(mapping, current) == "outdated":
             options = {key.removeprefix("_") if key == "_meta" else key: value for key, value in mapping.items()}
@@ -415,6 +402,30 @@ def set_up(client: Elasticsearch, settings: IndexSettings, prefix: str = "news")
         if states[f"index {name}"] == "missing":
             _create(client, name, {})
     return changed
+
+
+def put_templates(
+    client: Elasticsearch, settings: IndexSettings, prefix: str = "news", *, only: Sequence[str] | None = None
+) -> None:
+    """Put the templates that new indices are made from, and touch no index; ``only`` names some as ``state`` does."""
+    for name, body in component_templates(settings, prefix).items():
+        if only is None or f"template {name}" in only:
+            _apply(
+                lambda name=name, body=body: client.cluster.put_component_template(name=name, **_options(body)), name
+            )
+    wanted = {
+        name: body
+        for name, body in index_templates(settings, prefix).items()
+        if only is None or f"template {name}" in only
+    }
+
+    def put_template(item: tuple[str, dict[str, Any]]) -> None:
+        name, body = item
+        _apply(lambda: client.indices.put_index_template(name=name, **_options(body)), name)
+
+    # Elasticsearch tries out each template it is given; several at a time take a quarter of the time.
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put_template, wanted.items()))
 
 
 def ensure_family(client: Elasticsearch, language: str, settings: IndexSettings, prefix: str = "news") -> None:

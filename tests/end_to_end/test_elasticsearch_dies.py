@@ -100,7 +100,7 @@ def test_killed_and_started_again_in_the_middle_of_2000_articles(node: NodeSetti
 
 
 def test_killed_and_not_started_again_the_next_run_finishes(node: NodeSettings, tmp_path: Path) -> None:
-    """The run ends as failed with its work kept; the next one, with Elasticsearch back, finishes it from the archive."""
+    """The run ends as failed with its work kept; the next one, with Elasticsearch back, finishes it."""
     address = start_quickly(node)
     installation = install(
         tmp_path, address.url, 700, NEWS_INGEST__INDEX_WAIT_SECONDS="1", NEWS_INGEST__BATCH_SIZE="250"

@@ -256,3 +256,46 @@ def test_places_carry_coordinates_and_ids() -> None:
     assert found["Pyongyang"].longitude == pytest.approx(125.75, abs=0.1)
     assert found["North Korea"].latitude == found["Pyongyang"].latitude
     assert countries_of((p, n) for n, p in enumerate(locate(["Moscow", "Paris"]).values())) == ("FR", "RU")
+
+
+def test_missed_repeats_of_a_name_are_found() -> None:
+    """A person introduced in full is counted at every later surname, also where the model saw none."""
+    body = (
+        "Joe Manchin voted. Manchin left, and Senator Manchin slept. Manchin Avenue is a road. Joe Manchin-Smith too."
+    )
+    (entity, *others) = resolve([person(body, "Joe Manchin")], body=body)
+    assert [m.text for m in entity.mentions] == ["Joe Manchin", "Manchin", "Manchin"]
+    assert others == []
+    assert all(body[m.start : m.end] == m.text for m in entity.mentions)
+
+
+def test_surnames_that_are_places_are_not_guessed() -> None:
+    """Denzel Washington in a story about Washington doesn't turn the city into a person."""
+    body = "Denzel Washington flew in. In Washington it rained."
+    entities = resolve([person(body, "Denzel Washington"), place(body, "Washington", 1)], body=body)
+    assert {(e.name, e.type.value) for e in entities} == {("Denzel Washington", "person"), ("Washington", "place")}
+
+
+def test_an_organisation_seen_in_two_halves_is_one() -> None:
+    """A long name that the model broke after "of the" is put together again."""
+    body = "The International Committee of the Red Cross helped."
+    halves = [organization(body, "International Committee of the"), organization(body, "Red Cross")]
+    assert [e.name for e in resolve(halves, body=body)] == ["International Committee of the Red Cross"]
+
+
+def test_abbreviations_are_joined_only_where_the_text_gives_them() -> None:
+    """WHO is the World Health Organization where the text says so, and on its own otherwise."""
+    body = "The World Health Organization (WHO) met. WHO left."
+    both = [organization(body, "World Health Organization"), organization(body, "WHO"), organization(body, "WHO", 1)]
+    assert [(e.name, len(e.mentions)) for e in resolve(both, body=body)] == [("World Health Organization", 3)]
+    apart = "The World Health Organization met. WHO left."
+    found = resolve([organization(apart, "World Health Organization"), organization(apart, "WHO")], body=apart)
+    assert {e.name for e in found} == {"World Health Organization", "WHO"}
+
+
+def test_empty_and_strange_input_is_fine() -> None:
+    """No mentions, a mention of blanks, one at the very end: no error."""
+    assert resolve([], body="") == ()
+    assert resolve([Mention(text="  ", type=EntityType.PERSON, start=0, end=2)], body="  ") == ()
+    body = "by Bob"
+    assert [e.name for e in resolve([person(body, "Bob")], body=body)] == ["Bob"]
