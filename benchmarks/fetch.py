@@ -40,7 +40,7 @@ def serve(pipe: Connection) -> None:
             server.seen.clear()
 
 
-async def resolve(host: str) -> Sequence[str]:
+async def resolve(_host: str) -> Sequence[str]:
     """Every name leads here."""
     return ["127.0.0.1"]
 
@@ -87,14 +87,15 @@ def main() -> None:
     for delay, cases in ((0.0, ((1, 1000), (20, 100), (200, 10))), (1.0, ((1, 10), (20, 10), (200, 10)))):
         for hosts, pages in cases:
             case = f"{hosts},{pages},{delay},{port}"
-            done = subprocess.run([sys.executable, __file__, "--case", case], capture_output=True, text=True, check=True)
+            command = [sys.executable, __file__, "--case", case]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
             ours.send("clear")
             got = json.loads(done.stdout)
             assert got["pages"] == hosts * pages, got
             most = f"{hosts / delay:,.0f}/s" if delay else "no limit"
             print(
-                f"| {hosts} | {delay:g} s | {got['pages']:,.0f} | {got['seconds']:.1f} | {got['pages'] / got['seconds']:,.0f} "
-                f"| {most} | {got['peak_bytes'] / 1e6:.0f} MB |"
+                f"| {hosts} | {delay:g} s | {got['pages']:,.0f} | {got['seconds']:.1f} "
+                f"| {got['pages'] / got['seconds']:,.0f} | {most} | {got['peak_bytes'] / 1e6:.0f} MB |"
             )
     ours.close()
     server.join(10)

@@ -116,3 +116,13 @@ def padded_member(length: int) -> bytes:
     if comment < 0:
         raise ValueError(f"a record of {length} bytes is too short to be replaced")
     return header + b" " * comment + b"\x00" + body + trailer
+
+
+def remove_file(archive: Archive, file: str) -> None:
+    """Delete one WARC file; nothing happens where it is gone already. Raises ArchiveUnavailableError."""
+    filesystem, base = fsspec.core.url_to_fs(archive.root)
+    try:
+        if filesystem.exists(f"{base}/{file}"):
+            filesystem.rm(f"{base}/{file}")
+    except OSError as error:
+        raise ArchiveUnavailableError(f"The archive file {archive.root}/{file} can't be deleted: {error}.") from error

@@ -553,6 +553,11 @@ class Ledger:
                     values = {"ref": bare, **_address_columns(None)}
                     connection.execute(sa.update(_work).where(*here).values(**values))
 
+    def erase_file(self, file: str) -> None:
+        """Forget the captures in an archive file that is about to be deleted."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_captures).where(_captures.c.archive_file == file))
+
     # --------------------------------------------------------------------------------------- private
 
     def _item(self, run_id: str, position: int) -> sa.Update:

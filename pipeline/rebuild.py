@@ -32,6 +32,7 @@ from pipeline.index.templates import Names
 from pipeline.ledger import Capture
 from pipeline.models import Article, RawPage, Source
 from pipeline.reprocess import stored_articles
+from pipeline.retention import expired
 from pipeline.run import Services
 from pipeline.search import SearchRequest, search
 
@@ -224,7 +225,8 @@ class _Rebuild:
                         continue
                     document = to_document(answer, seen_at=now, run_id=self.run_id)
                     source = document.source
-                    if forgotten.covers_document(document.id, source.get("canonical_url"), source.get("path")):
+                    gone = forgotten.covers_document(document.id, source.get("canonical_url"), source.get("path"))
+                    if gone or expired(source, self.services.settings.retention, now):
                         self.outcomes["rejected"] += 1
                     else:
                         made.append((document, first))

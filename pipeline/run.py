@@ -67,6 +67,7 @@ from pipeline.models import (
     Tally,
 )
 from pipeline.reprocess import only_the_present, stored_references
+from pipeline.retention import expired
 from pipeline.schedule import Mode, RunRequest
 from pipeline.search import get_document
 from pipeline.settings import Settings, load_settings, load_sources
@@ -543,6 +544,9 @@ def _index_group(
             addresses = document.source.get("canonical_url"), document.source.get("path")
             if forgotten.covers_document(document.id, *addresses):
                 ended.append((item.position, replace(kept_out(item.ref, "index"), archived=item.archived)))
+            elif expired(document.source, services.settings.retention, seen_at):
+                outcome = Outcome(kind=OutcomeKind.REJECTED, reason=Reason.EXCLUDED, detail="older than its retention")
+                ended.append((item.position, _ended(item, outcome, "index")))
             else:
                 documents.append((item, document))
         written = writer.write(
@@ -768,7 +772,7 @@ def file_references(paths: Sequence[str], services: Services) -> list[ArticleRef
     found: list[ArticleRef | ItemResult] = []
     with services.web() as web:
         for path in paths:
-            location = path if "://" in path else str(Path(path).absolute())
+            location = path if "://" in path else str(Path(path).resolve())
             by_hand = Source(id=BY_HAND, kind=SourceKind.FOLDER, location=location)
             if path.lower().startswith(("http://", "https://")):
                 found += refs_of_urls([path], by_hand)
@@ -789,7 +793,7 @@ def explain(services: Services, what: str) -> dict[str, Any]:
     document = get_document(services.elasticsearch, what, prefix=services.prefix)
     entries = services.ledger.history(name=what, document_id=document["_id"] if document else what)
     if not entries and "://" not in what:
-        entries = services.ledger.history(name=str(Path(what).absolute()))
+        entries = services.ledger.history(name=str(Path(what).resolve()))
         if document is None and (ids := [entry.document_id for entry in entries if entry.document_id]):
             document = get_document(services.elasticsearch, ids[-1], prefix=services.prefix)
     return {

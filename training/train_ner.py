@@ -281,6 +281,8 @@ def train(
     chance: float,
     drop: float,
     gmb: float,
+    rate: float,
+    start: Path | None,
 ) -> None:
     """Train, measure after each epoch, keep the best by the mean of WikiGold, PUD and EWT dev."""
     fix_random_seed(0)
@@ -288,26 +290,21 @@ def train(
     rng = random.Random(0)
     training, evaluation = load(folder)
     print({name: len(found) for name, found in training.items()}, flush=True)
-    nlp = spacy.blank("en")
-    nlp.add_pipe("name_lists").fill(names.lists())  # type: ignore[attr-defined]
-    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden)})
-    for label in (*LABELS, OTHER):
-        ner.add_label(label)  # type: ignore[attr-defined]
-    sample = [example(nlp, s) for s in training["ewt"][:200]]
-    nlp.initialize(lambda: sample)
-    optimizer = Adam(0.001, beta1=0.9, beta2=0.999, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=True)
+    nlp = begin(training["ewt"][:200], width, depth, hidden) if start is None else spacy.load(start)
+    optimizer = Adam(rate, beta1=0.9, beta2=0.999, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=True)
     vary = Variation(rng, [s for found in training.values() for s in found])
     repeats = {"gmb": gmb, "ewt": 2.0, "redocred": 2.0, "wnut": 1.0}
     started, best, step = time.monotonic(), 0.0, 0
-    total = epochs * sum(len(found) * repeats[name] for name, found in training.items())
+    # Texts have 2.2 sentences on average, see texts().
+    total = epochs * sum(len(found) * repeats[name] for name, found in training.items()) / 2.2
     done = 0
     for epoch in range(epochs):
         losses: dict[str, float] = {}
         words, began = 0, time.monotonic()
-        for batch in batches(texts(training, repeats, rng), 600 if epoch == 0 else 1200):
+        for batch in batches(texts(training, repeats, rng), 600 if epoch == 0 and start is None else 1200):
             step += 1
-            progress = max(done / (total * 0.5), (time.monotonic() - started) / 60 / minutes)
-            optimizer.learn_rate = 0.001 * min(1.0, step / 200) * max(0.05, 1.0 - progress)  # type: ignore[misc]
+            progress = max(done / total, (time.monotonic() - started) / 60 / minutes)
+            optimizer.learn_rate = rate * min(1.0, step / 200) * max(0.03, 1.0 - progress)  # type: ignore[misc]
             varied = [vary(s, chance) if rng.random() < 0.6 else s for s in batch]
             examples = [example(nlp, s) for s in varied]
             words += sum(len(e.predicted) for e in examples)
@@ -332,6 +329,18 @@ def train(
             break
 
 
+def begin(sample: Sequence[Sentence], width: int, depth: int, hidden: int) -> Language:
+    """An untrained pipeline."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("name_lists").fill(names.lists())  # type: ignore[attr-defined]
+    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden)})
+    for label in (*LABELS, OTHER):
+        ner.add_label(label)  # type: ignore[attr-defined]
+    examples = [example(nlp, s) for s in sample]
+    nlp.initialize(lambda: examples)
+    return nlp
+
+
 def save(nlp: Language, target: Path) -> None:
     """Write the pipeline as an uncompressed folder, without the strings of the training texts."""
     nlp.meta["name"] = "news_sm"
@@ -352,10 +361,12 @@ def main() -> None:
     parser.add_argument("--chance", type=float, default=0.4, help="of a name to be replaced in a varied text")
     parser.add_argument("--drop", type=float, default=0.3)
     parser.add_argument("--gmb", type=float, default=0.5, help="share of GMB in each epoch")
+    parser.add_argument("--rate", type=float, default=0.001, help="highest learning rate; it falls to nothing")
+    parser.add_argument("--start", type=Path, help="a trained pipeline to go on from")
     a = parser.parse_args()
     train(
         a.corpora, a.target, epochs=a.epochs, width=a.width, depth=a.depth, hidden=a.hidden, minutes=a.minutes,
-        chance=a.chance, drop=a.drop, gmb=a.gmb,
+        chance=a.chance, drop=a.drop, gmb=a.gmb, rate=a.rate, start=a.start,
     )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ class Enricher:
                 language=found,
                 entities=entities,
                 entities_model=None if mentions is None else self.entities_model,
-                content_hash=content_hash(article.body),
+                content_hash=content_hash(article.body, standfirst=article.description),
                 countries=countries_of((e.place, len(e.mentions)) for e in entities if e.place is not None),
             )
         except Exception as error:  # noqa: BLE001 - as above

@@ -13,7 +13,7 @@ from pipeline.extract import metadata
 from pipeline.extract.body import extract_body
 from pipeline.extract.dates import Statement, choose, date_in_url, is_earlier
 from pipeline.extract.encoding import decode
-from pipeline.extract.kind import refuse_by_statements, refuse_by_text
+from pipeline.extract.kind import Evidence, refuse_by_statements, refuse_by_text
 from pipeline.extract.nearby import Nearby, read_bylines, read_datelines, read_nearby
 from pipeline.extract.plaintext import fix_mojibake
 from pipeline.extract.structured import Structured, plain, read_structured
@@ -78,17 +78,18 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     domain = metadata.domain_of(address.canonical or address.own)
     publisher = metadata.publisher(stated, domain)
     headline = metadata.headline(tree, stated, publisher.value if publisher else None, domain, page.ref.facts)
-    refuse_by_statements(tree, stated, address.own, headline.value if headline else "")
     title_text = headline.value if headline else ""
     nearby = read_nearby(tree, title_text)
     published, modified = _dates(page, tree, stated, address, title_text, nearby)
     people, people_origin = metadata.authors(
         tree, stated, publisher.value if publisher else None, page.ref.facts, read_bylines(nearby)
     )
+    evidence = Evidence(has_date=published is not None or modified is not None, has_authors=bool(people))
+    refuse_by_statements(stated, address.canonical or address.own, title_text, evidence)
     _drop_scripts(tree)
     body = extract_body(tree, title_text, people, _article_body(stated))
     text = fix_mojibake(body.text)
-    refuse_by_text(tree, stated, text, settings)
+    refuse_by_text(tree, stated, address.canonical or address.own, title_text, text, settings, evidence)
     if headline is None:
         headline = metadata.Found(text.partition("\n")[0][:200].strip(), "text")
     summary = metadata.description(stated, page.ref.facts)

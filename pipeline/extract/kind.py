@@ -1,24 +1,170 @@
-"""Whether a page is an article at all, and what it is instead. Pure."""
+"""Whether a page is an article at all, and what it is instead. Pure.
+
+Every rule asks for a mark that pages of that kind bear and articles don't. Where a page calls itself an article in JSON-LD
+(not only in OpenGraph, where templates say so of everything), rules that go by its address or its looks give way.
+"""
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
 from pipeline.errors import ArticleRejected, Reason
-from pipeline.extract.structured import Structured
+from pipeline.extract.structured import Structured, types_of
 from pipeline.settings import ExtractSettings
+from pipeline.urls import looks_like_article
+
+_STRONG_TYPES = frozenset(
+    "Article NewsArticle BlogPosting ReportageNewsArticle AnalysisNewsArticle OpinionNewsArticle ReviewNewsArticle "  # noqa: SIM905
+    "BackgroundNewsArticle ScholarlyArticle MedicalScholarlyArticle TechArticle Report LiveBlogPosting".split()
+)
+_FORUM_TYPES = frozenset({"QAPage", "DiscussionForumPosting"})
+_SHOP_TYPES = frozenset({"Product", "ProductGroup", "ProductCollection", "OfferCatalog"})
+_LIST_TYPES = frozenset({"CollectionPage", "SearchResultsPage", "ItemList"})
+_BUSINESS_TYPES = frozenset({"LocalBusiness", "ProfessionalService", "Store"})
+
+_ARTICLE_PATH = re.compile(
+    r"/(?:blogs?|news|articles?|story|stories|posts?|(?:19|20)\d\d|guides?|insights?|resources?|learn|features?|opinion|magazine|reviews?|culture|recipes|tips"
+    r"|how-to|publications?|press|politics|world|business|sports?|science|health|advice|essays?|columns?|notes)(?:/|-)",
+    re.IGNORECASE,
+)
+_FORUM_PATH = re.compile(
+    r"/(?:forums?|threads?|topics?/\d|showthread|showtopic|viewtopic|discussions?/\d|t/[^/]+/\d+|comments/\w{5,}|questions?/\d+)", re.IGNORECASE
+)
+_FORUM_HOST = re.compile(r"(?:forums?|community|discuss(?:ions?)?|answers)\.")
+_SHOP_PATH = re.compile(
+    r"/(?:products?|dp|shop|store|buy|catalogs?|catalogue|collections?|categor(?:y|ies)|sub-?categor(?:y|ies)|browse|cat|cp|market|catpage[^/]*)(?:/|$)|/p/[^/]*\d{4,}",
+    re.IGNORECASE,
+)
+_SHOP_HOST = re.compile(r"(?:shop|store|buy)\.")
+_MANUAL_PATH = re.compile(r"/(?:docs?|documentation|reference|manuals?|handbook|api|wiki|support|tutorial|help)(?:/|$)", re.IGNORECASE)
+_MANUAL_HOST = re.compile(r"(?:docs?|developers?|api|help|support)\.")
+_MANUAL_GENERATOR = re.compile(r"sphinx|docusaurus|mkdocs|gitbook|docutils|vuepress|doxygen|mdbook", re.IGNORECASE)
+_OFFER_PATH = re.compile(r"/(?:services?|solutions?|pricing|directory|movers|application-services|coupons[^/]*|features|platform|courses?)(?:/|$)", re.IGNORECASE)
+_SECTION_END = re.compile(r"/(?:news|blog|articles|in-the-news|press|reviews|stories|schedule|listings?|categories)/?$", re.IGNORECASE)
+_CART = re.compile(r"\b(?:add to (?:cart|bag|basket)|add to my (?:cart|bag)|in den warenkorb|ajouter au panier|añadir al carrito|aggiungi al carrello)\b", re.IGNORECASE)
+
+_ERROR_TITLE = re.compile(
+    r"(?:error\s*)?(?:40[0134]|410|50[0234])\b.*|.{0,40}\b(?:page|article|story|content|site) (?:was |is |can ?not be |could ?n[o']t be )?(?:not found|unavailable|missing|no longer available)\b.*"
+    r"|(?:page |file )?not found\b.*|access denied\b.*|forbidden\b.*|just a moment\.*|attention required.*|are you (?:a )?(?:human|robot).*|oops[!.,]?.*|bad gateway.*|service unavailable.*"
+    r"|(?:seite|artikel) nicht gefunden.*|page introuvable.*|página no encontrada.*|pagina non trovata.*",
+    re.IGNORECASE,
+)
+_LOGIN_TITLE = re.compile(r"(?:log ?in|sign ?in|sign ?up|register|anmelden|einloggen|connexion|iniciar sesión|accedi|my account)\b.{0,40}", re.IGNORECASE)
+_CONSENT = re.compile(
+    r"\b(?:cookies?|consent|einwilligung|datenschutz|privacy (?:policy|preferences|settings|choices)|personal data|our partners|legitimate interest|gdpr|vie privée|personenbezogene)\b",
+    re.IGNORECASE,
+)
+_PAYWALL = re.compile(
+    r"\b(?:subscribe (?:now|today|to (?:continue|read|keep))|subscribers? only|already a subscriber|to (?:continue|keep) reading|(?:this|the) (?:article|content|story) is (?:for|only|reserved|exclusive)"
+    r"|exclusive to subscribers|become a (?:member|subscriber)|start your (?:free )?trial|unlock this|log in to (?:read|continue)|jetzt (?:weiterlesen|abonnieren)|nur für abonnenten|réservé aux abonnés|solo para suscriptores)\b",
+    re.IGNORECASE,
+)
+_SCRIPT_WANTED = re.compile(r"\b(?:enable|activate|turn on|requires?|without) javascript\b|\bjavascript (?:is )?(?:disabled|required)\b", re.IGNORECASE)
+_STUB = 1_500  # characters below which a text may be nothing but a notice
 
 
-def refuse_by_statements(tree: HtmlElement, stated: Structured, url: str | None, headline: str) -> None:
-    """Raise ArticleRejected for a page that is no article by what it says of itself."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a page's being an article, gathered on the way."""
+
+    has_date: bool
+    has_authors: bool
 
 
-def refuse_by_text(tree: HtmlElement, stated: Structured, text: str, settings: ExtractSettings) -> None:
+def refuse_by_statements(stated: Structured, url: str | None, headline: str, evidence: Evidence) -> None:
+    """Raise ArticleRejected for a page that is no article by its address and by what it says of itself."""
+    if _ERROR_TITLE.fullmatch(headline.strip()) and not evidence.has_date:
+        raise ArticleRejected(Reason.ERROR_PAGE, f"its title is {headline[:80]!r}")
+    own_article = calls_itself_article(stated)
+    types = stated.types
+    kind = (stated.first_meta("og:type") or "").lower()
+    if not own_article and types & _FORUM_TYPES:
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, f"a forum thread (JSON-LD {', '.join(sorted(types & _FORUM_TYPES))})")
+    if not own_article and (types & _SHOP_TYPES or kind.startswith("product")):
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (it describes a product)")
+    if not own_article and kind in ("video.other", "video.movie", "video.episode") and not evidence.has_authors:
+        raise ArticleRejected(Reason.VIDEO_ONLY, f"og:type is {kind}")
+    if url is None:
+        return
+    parts = urlsplit(url)
+    host, path = parts.hostname or "", parts.path
+    if not own_article and not evidence.has_authors:
+        if _LOGIN_TITLE.fullmatch(headline.strip()):
+            raise ArticleRejected(Reason.LOGIN_PAGE, f"its title is {headline[:80]!r}")
+        looks = looks_like_article(url)
+        if looks in (Reason.HOME_PAGE, Reason.LOGIN_PAGE) or (looks is Reason.SECTION_PAGE and not evidence.has_date):
+            raise ArticleRejected(looks, f"by its address {path or '/'}")
+    if looks_like_article(url) is Reason.HOME_PAGE and not own_article and kind != "article":
+        raise ArticleRejected(Reason.HOME_PAGE, f"by its address {path or '/'}")
+    if _FORUM_PATH.search(path) or (_FORUM_HOST.match(host) and not own_article):
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a forum thread, by its address")
+    if own_article:
+        return
+    if _SHOP_HOST.match(host) or (_SHOP_PATH.search(path) and not (evidence.has_date and evidence.has_authors)):
+        raise ArticleRejected(Reason.SECTION_PAGE, "a shop's or catalogue's page, by its address")
+    generator = stated.first_meta("generator") or ""
+    manual = _MANUAL_HOST.match(host) or _MANUAL_PATH.search(path) or _MANUAL_GENERATOR.search(generator)
+    if manual and not (evidence.has_authors or (evidence.has_date and _ARTICLE_PATH.search(path))) and not re.search(r"/blog|/story|/news", path):
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page of a manual")
+    if _OFFER_PATH.search(path) and not evidence.has_authors and not _ARTICLE_PATH.search(path):
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page about an offer, by its address")
+    if _SECTION_END.search(path) and not evidence.has_authors:
+        raise ArticleRejected(Reason.SECTION_PAGE, "a list of articles, by its address")
+    if types & _BUSINESS_TYPES and not evidence.has_authors:
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page about a business")
+
+
+def refuse_by_text(
+    tree: HtmlElement, stated: Structured, url: str | None, headline: str, text: str, settings: ExtractSettings, evidence: Evidence
+) -> None:
     """Raise ArticleRejected for a page whose text is no article's."""
+    length = len(text)
+    own_article = calls_itself_article(stated)
+    if length < _STUB:
+        visible = " ".join(tree.text_content().split())[:5_000]
+        if length < settings.min_characters and _SCRIPT_WANTED.search(visible):
+            raise ArticleRejected(Reason.NO_TEXT, "the page wants JavaScript to show its text")
+        words = max(1, len(text.split()))
+        if len(_CONSENT.findall(text)) > max(2, words // 25) and not evidence.has_authors:
+            raise ArticleRejected(Reason.CONSENT_PAGE, "the text is about cookies and consent")
+        if (len(_PAYWALL.findall(visible)) >= 1 and length < 600 and _says_paid(stated)) or len(_PAYWALL.findall(text)) >= 2:
+            raise ArticleRejected(Reason.PAYWALL_STUB, f"{length} characters in front of a paywall")
+        if length < 600 and (stated.types & {"VideoObject"}) and not own_article and not evidence.has_authors:
+            raise ArticleRejected(Reason.VIDEO_ONLY, "a video with a short description")
     if not text:
         raise ArticleRejected(Reason.NO_TEXT, "the page holds no text of an article")
-    if len(text) < settings.min_characters:
-        raise ArticleRejected(
-            Reason.TOO_SHORT,
-            f"{len(text)} characters, the setting extract.min_characters asks for {settings.min_characters}",
-        )
+    if length < settings.min_characters:
+        raise ArticleRejected(Reason.TOO_SHORT, f"{length} characters, the setting extract.min_characters asks for {settings.min_characters}")
+    if own_article or url is None:
+        return
+    links = sum(len(" ".join(link.text_content().split())) for link in tree.iter("a"))
+    whole = max(1, len(" ".join(tree.text_content().split())))
+    if links > 0.45 * whole and length < 3_000 and not (evidence.has_authors and evidence.has_date):
+        raise ArticleRejected(Reason.SECTION_PAGE, f"{100 * links // whole} % of its text are links")
+    if not evidence.has_authors and _CART.search(tree.text_content()) :
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (something can be put in a cart)")
+    if not (evidence.has_authors or evidence.has_date) and not _sounds_like_article(url, headline, text, stated):
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "nothing says that it is one: no date, no author, no headline in its address")
+
+
+def calls_itself_article(stated: Structured) -> bool:
+    """Whether the page's JSON-LD calls it an article of some kind."""
+    return bool(_STRONG_TYPES & set(types_of(stated.article)))
+
+
+def _says_paid(stated: Structured) -> bool:
+    value = stated.article.get("isAccessibleForFree")
+    return value is not None and str(value).lower().endswith("false")
+
+
+def _sounds_like_article(url: str, headline: str, text: str, stated: Structured) -> bool:
+    path = urlsplit(url).path
+    if max((segment.count("-") for segment in path.split("/")), default=0) >= 3 or _ARTICLE_PATH.search(f"{path}/"):
+        return True
+    blocks = text.split("\n\n")
+    prose = sum(len(block) >= 80 for block in blocks)
+    return len(headline.split()) >= 6 and prose >= 4

@@ -31,12 +31,16 @@ def in_airflow(tmp_path_factory: pytest.TempPathFactory) -> ReadDags:
 
     def read(installation: Installation, runs: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         home = tmp_path_factory.mktemp("airflow")
-        variables = {
-            **{name: value for name, value in installation.environment.items() if not name.startswith("AIRFLOW_")},
+        variables = {name: value for name, value in installation.environment.items() if "AIRFLOW" not in name}
+        with pytest.MonkeyPatch.context() as patch:
+            for name in list(os.environ):
+                patch.delenv(name)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            variables = environment(load_settings(variables), port=1, scheduled=True)
+        variables |= {
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         }
         job = {"dags": str(installation.project / "dags"), "runs": list(runs)}
         done = subprocess.run(

@@ -34,7 +34,7 @@ def described(dag: Any) -> dict[str, Any]:
         "description": dag.description,
         "tags": sorted(dag.tags),
         "catchup": dag.catchup,
-        "timetable": dag.timetable.summary,
+        "timetable": getattr(dag.timetable, "expression", None),
         "params": {name: dag.params.get_param(name).schema for name in dag.params},
         "tasks": {
             task.task_id: {

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stamina
@@ -139,7 +140,8 @@ def test_crawl_delay_and_the_sources_own_delay(server: NewsServer, make_web: Mak
     assert min(page_gaps) >= 0.3
 
 
-def _fetch_all(urls: list[str], directory: Path, settings: FetchSettings) -> None:
+def _fetch_all(urls: list[str], directory: Path, settings: FetchSettings, together: Any) -> None:
+    together.wait(60)
     refs = [ArticleRef(source_id="s", url=url) for url in urls]
     list(load(refs, settings=settings, politeness_dir=directory))
 
@@ -149,8 +151,11 @@ def test_processes_share_the_turns(server: NewsServer, tmp_path: Path, fetch_set
     server.on("*", lambda seen: Reply(body=b"<p>page", wait=0.02))
     settings = fetch_settings.model_copy(update={"delay_seconds": 0.1})
     context = multiprocessing.get_context("spawn")
+    together = context.Barrier(2)
     workers = [
-        context.Process(target=_fetch_all, args=([server.url(f"/{n}/{i}") for i in range(4)], tmp_path, settings))
+        context.Process(
+            target=_fetch_all, args=([server.url(f"/{n}/{i}") for i in range(6)], tmp_path, settings, together)
+        )
         for n in range(2)
     ]
     for worker in workers:
@@ -158,7 +163,7 @@ def test_processes_share_the_turns(server: NewsServer, tmp_path: Path, fetch_set
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
-    assert len([path for path in server.paths() if path != "/robots.txt"]) == 8
+    assert len([path for path in server.paths() if path != "/robots.txt"]) == 12
     assert min(gaps(server, "127.0.0.1")) >= 0.1
     assert server.busiest["127.0.0.1"] == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -188,6 +189,23 @@ def test_every_possible_cut_gives_the_records_before_it() -> None:
             ends = [*offsets, len(data)]
             assert len(whole) >= sum(end <= cut for end in ends)
             assert len([frame for frame in frames if frame.error]) <= 1
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_damage_deep_in_a_large_record_is_one_broken_record(packed: bool) -> None:
+    """Damage far behind a record's start costs that record alone, and is told once."""
+    large = Record(url=f"{B}/large", body=random.Random(1).randbytes(400_000))
+    data, offsets = write_warc([Record(url=f"{B}/a"), large, Record(url=f"{B}/b"), Record(url=f"{B}/c")], packed=packed)
+    for depth in (70_000, 200_000, 390_000):
+        damaged = bytearray(data)
+        at = offsets[1] + depth
+        # Packed, any damage shows; plain, only what hides the length of the record does.
+        damaged[at : at + 50] = b"" if not packed else b"\xa5" * 50
+        frames = list(read_frames(lambda offset, damaged=damaged: io.BytesIO(damaged[offset:])))  # type: ignore[misc]
+        assert [frame.error for frame in frames] == [None, None, Reason.BROKEN_RECORD, None, None] or not packed
+        assert frames[-1].error is None
+        assert b"/c" in frames[-1].data
+        assert sum(frame.error is not None for frame in frames) == 1
 
 
 def test_bombs_in_records_are_too_large(tmp_path: Path) -> None:
