@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
         backfill
     )
     app.command(epilog="Example: [b]news forget https://paper.example/story.html[/b]")(forget)
+    app.command(epilog="Example: [b]news compare --old current --new candidate.toml --sample 500[/b]")(compare)
 
 
 def _services() -> Services:
@@ -293,3 +294,34 @@ def index_rebuild(
             cli.err.print("Too many articles are missing: the live index stays. --least-kept takes them as lost.")
     if not done.swapped:
         raise typer.Exit(1)
+
+
+# --------------------------------------------------------------------------------------------- compare
+
+
+def compare(
+    old: Annotated[str, typer.Option(help="stored, current, a settings file, or an entity model.")] = "stored",
+    new: Annotated[str, typer.Option(help="The same for the other side.")] = "current",
+    sample: Annotated[int, typer.Option(min=1, help="How many archived pages to read.")] = 200,
+    source: SourceOption = None,
+    as_json: Json = False,
+) -> None:
+    """Show what an upgrade or another setting would change, over archived pages; writes nothing."""
+    from pipeline import cli
+    from pipeline import compare as comparing
+    from pipeline.settings import load_sources
+
+    services = _services()
+    found = comparing.compare(services, old, new, load_sources(services.settings), sample=sample, source=source)
+    if as_json:
+        cli._print_json(found.as_dict())
+        return
+    cli.out.print(f"{found.compared} pages compared, {len(found.differences)} differ.")
+    cli.out.print(f"Median body: {found.median_body[0]} → {found.median_body[1]} characters.")
+    for field, count in found.changed.items():
+        cli.out.print(f"  {field:14} {count:>6} changed")
+    for example in found.as_dict(examples=10)["examples"]:
+        cli.out.print(f"\n[bold]{escape(example['name'])}[/] ({example['source']})")
+        for field, change in example["changes"].items():
+            cli.out.print(f"  {field}: {escape(str(change['old']))}")
+            cli.out.print(f"  {' ' * len(field)}→ {escape(str(change['new']))}")

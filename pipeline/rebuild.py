@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,7 +37,7 @@ from pipeline.run import Services
 from pipeline.search import SearchRequest, search
 
 _CARRIED = ("first_seen_at", "revisions")
-_NOTHING = {"match_none": {}}
+_NOTHING: dict[str, Any] = {"match_none": {}}
 _STEP = 1000
 """Distance between the numbers of two generations' indices, so that either can be rolled over meanwhile."""
 
@@ -232,7 +232,7 @@ class _Rebuild:
                         made.append((document, first))
                 yield self._carry_over(made)
 
-    def _articles(self, captures: Captures) -> Iterator[tuple[Article, datetime]]:
+    def _articles(self, captures: Captures) -> Generator[tuple[Article, datetime], None, None]:
         in_work: deque[datetime] = deque()
 
         def readable() -> Iterator[RawPage]:

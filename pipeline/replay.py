@@ -29,7 +29,8 @@ def next_retry_at(entry: Entry, settings: QuarantineSettings) -> datetime | None
     """When an entry is tried again by itself; None where it is left for a person. Pure."""
     if entry.attempts >= settings.attempts:
         return None
-    return entry.last_failed_at + timedelta(hours=settings.first_pause_hours) * _GROWTH ** (entry.attempts - 1)
+    pause = timedelta(hours=settings.first_pause_hours * float(_GROWTH ** (entry.attempts - 1)))
+    return entry.last_failed_at + pause
 
 
 def entries(

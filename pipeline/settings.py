@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +292,18 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         es_home=Path(es_home).expanduser().resolve() if es_home else None,
         **{name: getattr(files, name) for name in _Files.model_fields},
     )
+
+
+def with_file(settings: Settings, path: Path) -> Settings:
+    """The same installation with the settings of another file (of the environment nothing counts).
+
+    Raises ConfigurationError like ``load_settings``.
+    """
+    try:
+        files = _load_files(_read_toml(path), {})
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, str(path), {})) from None
+    return replace(settings, **{name: getattr(files, name) for name in _Files.model_fields})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

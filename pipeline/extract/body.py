@@ -30,12 +30,13 @@ _LIST_ITEM = re.compile(r"- \S")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A text, which candidate it is, and what was taken off it."""
+    """A text, which candidate it is, what was taken off it, and the share of links in the text of the whole page."""
 
     text: str
     origin: str
     captions: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    link_share: float = 0.0
 
 
 def extract_body(
@@ -45,9 +46,10 @@ def extract_body(
 
     ``headline`` and ``authors`` help to see where the story begins and ends; ``stated`` is JSON-LD's articleBody.
     """
-    dense = _length(dense_blocks := densest_part(tree))
+    part = densest_part(tree)
+    dense = _length(part.blocks)
     known = _length(known_blocks := _trafilatura(tree, thorough=False))
-    blocks, origin = dense_blocks, "density"
+    blocks, origin = part.blocks, "density"
     if not dense or SOMEWHAT_LONGER * known < dense <= FAR_LONGER * known:
         blocks, origin = known_blocks, "trafilatura.fast"
     if _length(blocks) < SHORT:
@@ -57,7 +59,7 @@ def extract_body(
         if stated and len(stated) > max(SHORT, 2 * _length(blocks)):
             blocks, origin = [line.strip() for line in stated.split("\n") if line.strip()], "jsonld"
     trimmed = trim(blocks, headline, authors)
-    return Body(paragraphs(trimmed.kept), origin, tuple(trimmed.captions), tuple(trimmed.removed))
+    return Body(paragraphs(trimmed.kept), origin, tuple(trimmed.captions), tuple(trimmed.removed), part.link_share)
 
 
 def paragraphs(blocks: list[str]) -> str:

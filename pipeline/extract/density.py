@@ -58,9 +58,18 @@ def prose_length(tree: HtmlElement) -> int:
     return total
 
 
-def densest_part(tree: HtmlElement) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class DensestPart:
+    """The text of the densest part, block by block, and the share of links in all text of the page, furniture aside."""
+
+    blocks: list[str]
+    link_share: float
+
+
+def densest_part(tree: HtmlElement) -> DensestPart:
     """The blocks of text of the smallest element that holds nearly all prose of the page, furniture left out."""
     blocks = _blocks(tree)
+    link_share = sum(block.links for block in blocks) / max(1, sum(len(block.text) for block in blocks))
     weights: dict[int, int] = {}
     total = 0
     for block in blocks:
@@ -69,7 +78,7 @@ def densest_part(tree: HtmlElement) -> list[str]:
             for ancestor in block.ancestors:
                 weights[ancestor] = weights.get(ancestor, 0) + len(block.text)
     if not total:
-        return []
+        return DensestPart([], link_share)
     # Ancestors are numbered in the order of the page, so the last of those that hold enough is the innermost.
     container = max((number for number, weight in weights.items() if weight >= _CONTAINER_SHARE * total), default=0)
     inside = [number for number, block in enumerate(blocks) if container in block.ancestors]
@@ -83,7 +92,7 @@ def densest_part(tree: HtmlElement) -> list[str]:
             line = f"- {text}" if block.element.tag == "li" else text
             if not kept or kept[-1] != line:
                 kept.append(line)
-    return kept
+    return DensestPart(kept, link_share)
 
 
 def _lede(blocks: list[_Block], start: int) -> list[_Block]:

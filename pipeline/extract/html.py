@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
@@ -84,11 +84,12 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     people, people_origin = metadata.authors(
         tree, stated, publisher.value if publisher else None, page.ref.facts, read_bylines(nearby)
     )
-    evidence = Evidence(has_date=published is not None or modified is not None, has_authors=bool(people))
+    evidence = Evidence(has_date=_dated_by_article(published), has_authors=bool(people))
     refuse_by_statements(stated, address.canonical or address.own, title_text, evidence)
     _drop_scripts(tree)
     body = extract_body(tree, title_text, people, _article_body(stated))
     text = fix_mojibake(body.text)
+    evidence = replace(evidence, link_share=body.link_share)
     refuse_by_text(tree, stated, address.canonical or address.own, title_text, text, settings, evidence)
     if headline is None:
         headline = metadata.Found(text.partition("\n")[0][:200].strip(), "text")
@@ -112,6 +113,11 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
         removed=tuple(RemovedText(kind="furniture", text=line) for line in body.removed),
         origins=tuple((name, origin) for name, origin in origins.items() if origin), word_count=len(text.split()), archived=page.archived,
     )  # fmt: skip
+
+
+def _dated_by_article(published: DateRecord | None) -> bool:
+    # Content systems date every page they keep, articles or not; only a date for the article itself tells something.
+    return published is not None and not published.source.startswith("jsonld.WebPage")
 
 
 def _article_body(stated: Structured) -> str | None:

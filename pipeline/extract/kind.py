@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from lxml.html import HtmlElement
 
 from pipeline.errors import ArticleRejected, Reason
+from pipeline.extract.density import PROSE_LENGTH
 from pipeline.extract.structured import Structured, types_of
 from pipeline.settings import ExtractSettings
 from pipeline.urls import looks_like_article
@@ -73,6 +74,7 @@ class Evidence:
 
     has_date: bool
     has_authors: bool
+    link_share: float = 0.0
 
 
 def refuse_by_statements(stated: Structured, url: str | None, headline: str, evidence: Evidence) -> None:
@@ -96,7 +98,7 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
         if _LOGIN_TITLE.fullmatch(headline.strip()):
             raise ArticleRejected(Reason.LOGIN_PAGE, f"its title is {headline[:80]!r}")
         looks = looks_like_article(url)
-        if looks in (Reason.HOME_PAGE, Reason.LOGIN_PAGE) or (looks is Reason.SECTION_PAGE and not evidence.has_date):
+        if looks in (Reason.HOME_PAGE, Reason.LOGIN_PAGE):
             raise ArticleRejected(looks, f"by its address {path or '/'}")
     if looks_like_article(url) is Reason.HOME_PAGE and not own_article and kind != "article":
         raise ArticleRejected(Reason.HOME_PAGE, f"by its address {path or '/'}")
@@ -104,13 +106,14 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a forum thread, by its address")
     if own_article:
         return
-    if _SHOP_HOST.match(host) or (_SHOP_PATH.search(path) and not (evidence.has_date and evidence.has_authors)):
+    sure = evidence.has_date and evidence.has_authors
+    if _SHOP_HOST.match(host) or (_SHOP_PATH.search(path) and not sure):
         raise ArticleRejected(Reason.SECTION_PAGE, "a shop's or catalogue's page, by its address")
     generator = stated.first_meta("generator") or ""
     manual = _MANUAL_HOST.match(host) or _MANUAL_PATH.search(path) or _MANUAL_GENERATOR.search(generator)
     if manual and not (evidence.has_authors or (evidence.has_date and _ARTICLE_PATH.search(path))) and not re.search(r"/blog|/story|/news", path):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page of a manual")
-    if _OFFER_PATH.search(path) and not evidence.has_authors and not _ARTICLE_PATH.search(path):
+    if _OFFER_PATH.search(path) and not sure and not _ARTICLE_PATH.search(path):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page about an offer, by its address")
     if _SECTION_END.search(path) and not evidence.has_authors:
         raise ArticleRejected(Reason.SECTION_PAGE, "a list of articles, by its address")
@@ -141,19 +144,21 @@ def refuse_by_text(
         raise ArticleRejected(Reason.TOO_SHORT, f"{length} characters, the setting extract.min_characters asks for {settings.min_characters}")
     if own_article or url is None:
         return
-    links = sum(len(" ".join(link.text_content().split())) for link in tree.iter("a"))
-    whole = max(1, len(" ".join(tree.text_content().split())))
-    if links > 0.45 * whole and length < 3_000 and not (evidence.has_authors and evidence.has_date):
-        raise ArticleRejected(Reason.SECTION_PAGE, f"{100 * links // whole} % of its text are links")
+    looks = looks_like_article(url)
+    if looks is Reason.SECTION_PAGE and not (evidence.has_authors and evidence.has_date) and not _reads_like_article(text):
+        raise ArticleRejected(looks, f"a list of articles, by its address {urlsplit(url).path}")
+    if evidence.link_share > 0.35 and length < 3_000 and not (evidence.has_authors and evidence.has_date):
+        raise ArticleRejected(Reason.SECTION_PAGE, f"{evidence.link_share:.0%} of its text are links")
     if not evidence.has_authors and _CART.search(tree.text_content()) :
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (something can be put in a cart)")
-    if not (evidence.has_authors or evidence.has_date) and not _sounds_like_article(url, headline, text, stated):
+    if not (evidence.has_authors or evidence.has_date) and not _sounds_like_article(url, headline, text):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "nothing says that it is one: no date, no author, no headline in its address")
 
 
 def calls_itself_article(stated: Structured) -> bool:
-    """Whether the page's JSON-LD calls it an article of some kind."""
-    return bool(_STRONG_TYPES & set(types_of(stated.article)))
+    """Whether the page's JSON-LD calls it an article of some kind, with a date or an author."""
+    node = stated.article
+    return bool(_STRONG_TYPES & set(types_of(node))) and any(node.get(key) for key in ("datePublished", "author", "dateCreated"))
 
 
 def _says_paid(stated: Structured) -> bool:
@@ -161,10 +166,33 @@ def _says_paid(stated: Structured) -> bool:
     return value is not None and str(value).lower().endswith("false")
 
 
-def _sounds_like_article(url: str, headline: str, text: str, stated: Structured) -> bool:
-    path = urlsplit(url).path
-    if max((segment.count("-") for segment in path.split("/")), default=0) >= 3 or _ARTICLE_PATH.search(f"{path}/"):
+@dataclass(frozen=True, slots=True)
+class _Prose:
+    """How much of a text is in paragraphs, and how long these are on average."""
+
+    share: float
+    average: float
+    paragraphs: int
+
+
+def _prose(text: str) -> _Prose:
+    lengths = [len(block) for block in text.split("\n\n") if len(block) >= PROSE_LENGTH]
+    return _Prose(sum(lengths) / max(1, len(text)), sum(lengths) / max(1, len(lengths)), len(lengths))
+
+
+def _reads_like_article(text: str) -> bool:
+    """Whether a text is nearly all long paragraphs; pages that sell or list something are cut small."""
+    prose = _prose(text)
+    return prose.share >= 0.9 and prose.average >= 220 and prose.paragraphs >= 3
+
+
+def _sounds_like_article(url: str, headline: str, text: str) -> bool:
+    if _reads_like_article(text):
         return True
-    blocks = text.split("\n\n")
-    prose = sum(len(block) >= 80 for block in blocks)
-    return len(headline.split()) >= 6 and prose >= 4
+    share = _prose(text).share
+    path = urlsplit(url).path
+    slug = max((segment.count("-") for segment in path.split("/")), default=0) >= 3 or _ARTICLE_PATH.search(f"{path}/")
+    asks = headline.rstrip().endswith("?") or re.match(r"(?:how|what|why|when|who|where)\b", headline, re.IGNORECASE)
+    if slug or asks:
+        return share >= 0.72
+    return len(headline.split()) >= 6 and share >= 0.88

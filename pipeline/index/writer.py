@@ -93,7 +93,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """How one document ended."""
+    """How one document ended. ``document_id`` is where it is found: for a copy only noted there, the original."""
 
     document_id: str
     outcome: Outcome
@@ -280,6 +280,7 @@ class _Writer:
         self.names = names
         self.wait = wait
         self.outcomes: dict[int, Outcome] = {}
+        self.found_at: dict[int, str] = {}
         self.tries: Counter[int] = Counter()
         self.width = _ROUND
         self.chunk = settings.bulk_documents
@@ -297,7 +298,7 @@ class _Writer:
             if not self._patiently(self._settle):
                 break
         return [
-            Written(document_id=document.id, outcome=self.outcomes[position])
+            Written(document_id=self.found_at.get(position, document.id), outcome=self.outcomes[position])
             for position, document in enumerate(self.documents)
         ]
 
@@ -400,6 +401,8 @@ class _Writer:
                 changed |= {("text", copy.source.get("content_hash")) for copy in copies}
                 continue
             surplus += action.surplus if action.kind == "nothing" else ()
+            if action.kind in ("nothing", "merge") and action.target is not None:
+                self.found_at[position] = action.target.id
             match action.kind:
                 case "nothing":
                     self.outcomes[position] = self._true_outcome(position, action)

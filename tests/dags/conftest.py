@@ -100,7 +100,13 @@ location = "seed"
 schedule = "manual"
 """
 
-DATED = {1: "2026-02-28T18:00", 2: "2026-03-01T00:00", 3: "2026-03-01T23:59", 4: "2026-03-02T12:00", 5: "2026-03-03T00:00"}
+DATED = {
+    1: "2026-02-28T18:00",
+    2: "2026-03-01T00:00",
+    3: "2026-03-01T23:59",
+    4: "2026-03-02T12:00",
+    5: "2026-03-03T00:00",
+}
 """When each file of the source ``dated`` was last changed (UTC)."""
 
 
@@ -109,9 +115,8 @@ def standalone(tmp_path_factory: pytest.TempPathFactory, elasticsearch_url: str)
     """The one real Airflow of the session: API server, scheduler, DAG processor and workers."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with installation_in(
-        tmp_path_factory.mktemp("standalone"), elasticsearch_url, NEWS_AIRFLOW__PORT=str(port), NEWS_INGEST__BATCH_SIZE="3"
-    ) as installation:
+    extra = {"NEWS_AIRFLOW__PORT": str(port), "NEWS_INGEST__BATCH_SIZE": "3"}
+    with installation_in(tmp_path_factory.mktemp("standalone"), elasticsearch_url, **extra) as installation:
         installation.write_config(SOURCES)
         write_texts(installation.project / "small", range(5))
         (installation.project / "small" / "page.html").write_text(article_page(5), encoding="utf-8")

@@ -269,6 +269,21 @@ def test_missed_repeats_of_a_name_are_found() -> None:
     assert all(body[m.start : m.end] == m.text for m in entity.mentions)
 
 
+def test_a_family_name_in_front_goes_to_whom_the_story_is_about() -> None:
+    """Of two Kims named in full equally often, the bare name means the one whom the article introduced."""
+    body = "Kim Jong-un waited. Kim Yong Chol flew. Kim smiled. Kim Jong Un left, Kim Yong Chol too."
+    mentions = [
+        person(body, "Kim Jong-un"),
+        person(body, "Kim Yong Chol"),
+        person(body, "Kim", 2),
+        person(body, "Kim Jong Un"),
+        person(body, "Kim Yong Chol", 1),
+    ]
+    assert body[mentions[2].start :].startswith("Kim smiled")
+    found = {e.key: len(e.mentions) for e in resolve(mentions, body=body)}
+    assert found == {"person:kim-jong-un": 3, "person:kim-yong-chol": 2}
+
+
 def test_surnames_that_are_places_are_not_guessed() -> None:
     """Denzel Washington in a story about Washington doesn't turn the city into a person."""
     body = "Denzel Washington flew in. In Washington it rained."

@@ -48,6 +48,7 @@ class NewsServer:
         self.routes: dict[tuple[str, str], Route] = {}
         self.seen: list[Seen] = []
         self.busiest: Counter[str] = Counter()
+        self.busiest_of_all = 0
         self.port = 0
         self._addresses, self._tls = addresses, tls
         self._active: Counter[str] = Counter()
@@ -113,6 +114,7 @@ class NewsServer:
         self.seen.append(seen)
         self._active[host] += 1
         self.busiest[host] = max(self.busiest[host], self._active[host])
+        self.busiest_of_all = max(self.busiest_of_all, self._active.total())
         try:
             return await self._answer(self._reply(seen), writer)
         finally:
