@@ -46,6 +46,13 @@ from pipeline.settings import MANUAL, describe_schedule, load_settings, load_sou
 ARTICLES = Asset("news_articles", uri="news://articles")
 
 
+def tell_of_failure(context: dict[str, Any]) -> None:
+    """Callback of a run that failed: by e-mail and webhook, where the settings name any."""
+    from news_alerts import tell_of_failed_run  # the file beside this one; its folder is on the path by then
+
+    tell_of_failed_run(context)
+
+
 def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
     """The DAG that ingests these sources on this schedule (a cron line in UTC, or ``manual``)."""
     scheduled = schedule != MANUAL and os.environ.get("NEWS_SCHEDULED", "true") != "false"
@@ -59,6 +66,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["news", "ingest"],
+        on_failure_callback=tell_of_failure,
         default_args={
             "pool": POOL,
             "priority_weight": 10,

@@ -356,6 +356,27 @@ def explain(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: [b]news urltest https://paper.example/story.html[/b]")
+def urltest(
+    url: Annotated[str, typer.Argument(help="A web address.", metavar="URL")],
+    as_json: Json = False,
+) -> None:
+    """Take one URL through discovery's rules, robots.txt, fetching and extraction; write nothing."""
+    from pipeline import run
+
+    services = run.open_services(say=_say)
+    steps = run.urltest(services, url)
+    if as_json:
+        _print_json({"url": url, "steps": steps})
+    else:
+        for step in steps:
+            mark = "[green]ok[/]  " if step["ok"] else "[red]stop[/]"
+            reason = f" ({step['reason']})" if step["reason"] else ""
+            out.print(f"{mark} {step['name']}{reason}: {escape(step['detail'])}")
+    if not steps[-1]["ok"]:
+        raise typer.Exit(1)
+
+
 # ---------------------------------------------------------------------------------------------- doctor
 
 
@@ -439,6 +460,110 @@ def sources_list(as_json: Json = False) -> None:
             "yes" if source.enabled else "no",
         )
     out.print(table)
+
+
+@sources_app.command("add", epilog="Example: [b]news sources add https://www.paper.example[/b]")
+def sources_add(
+    url: Annotated[str, typer.Argument(help="A site's home page, or the address of a feed or sitemap.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Add every feed and sitemap that is of use, not only the best.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what was found.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find a site's feeds and sitemaps, show samples, and add the best one to sources.toml."""
+    from datetime import UTC, datetime
+
+    from pipeline import run
+    from pipeline.discover.find import find_sources, propose_source
+    from pipeline.discover.source_file import add_source
+    from pipeline.settings import load_sources
+
+    services = run.open_services(say=_say)
+    path = services.settings.config_dir / "sources.toml"
+    taken = {source.id for source in load_sources(services.settings)}
+    with services.web() as web:
+        found = find_sources(url, web, now=datetime.now(UTC), progress=_say)
+    useful = [candidate for candidate in found if candidate.problem is None]
+    chosen = useful if everything else useful[:1]
+    added = []
+    for candidate in chosen:
+        source = propose_source(candidate, taken_ids=taken)
+        taken.add(source.id)
+        added.append(source)
+        if not dry_run:
+            add_source(path, source)
+    if as_json:
+        _print_json(
+            {"found": [asdict(candidate) for candidate in found], "added": [asdict(source) for source in added]}
+        )
+    else:
+        for candidate in found:
+            mark = "[green]+[/]" if candidate in chosen else "[dim]·[/]"
+            newest = f", newest {candidate.newest:%Y-%m-%d %H:%M}" if candidate.newest else ""
+            facts = candidate.problem or f"{candidate.articles} articles{newest}"
+            out.print(f"{mark} {candidate.kind.value} {escape(candidate.url)} ({candidate.found_by}): {escape(facts)}")
+            for sample in candidate.samples[:3]:
+                out.print(f"    [dim]{escape(sample)}[/]")
+        for source in added:
+            out.print(f"{'Would add' if dry_run else 'Added'} [b]{source.id}[/] to {path}")
+    if not useful:
+        err.print(f"No feed or sitemap of use at {escape(url)}.")
+        raise typer.Exit(1)
+
+
+def _switch(source_id: str, enabled: bool) -> None:
+    from pipeline.discover.source_file import set_enabled
+    from pipeline.settings import load_settings
+
+    path = load_settings().config_dir / "sources.toml"
+    set_enabled(path, source_id, enabled)
+    out.print(f"{source_id} is {'enabled' if enabled else 'disabled'} in {path}")
+
+
+@sources_app.command("disable", epilog="Example: [b]news sources disable paper[/b]")
+def sources_disable(source_id: Annotated[str, typer.Argument(help="The source's id.")]) -> None:
+    """Switch a source off; its articles and its entry stay."""
+    _switch(source_id, enabled=False)
+
+
+@sources_app.command("enable", epilog="Example: [b]news sources enable paper[/b]")
+def sources_enable(source_id: Annotated[str, typer.Argument(help="The source's id.")]) -> None:
+    """Switch a source on again."""
+    _switch(source_id, enabled=True)
+
+
+@sources_app.command("import", epilog="Example: [b]news sources import feeds.opml[/b]")
+def sources_import(
+    file: Annotated[Path, typer.Argument(help="An OPML file.", exists=True, dir_okay=False)], as_json: Json = False
+) -> None:
+    """Add the feeds of an OPML file to sources.toml."""
+    from pipeline.discover.opml import read_opml
+    from pipeline.discover.source_file import add_source
+    from pipeline.settings import load_settings, load_sources
+
+    settings = load_settings()
+    known = load_sources(settings)
+    sources, problems = read_opml(file.read_bytes(), taken_ids={source.id for source in known})
+    addresses = {source.location for source in known}
+    new = [source for source in sources if source.location not in addresses]
+    for source in new:
+        add_source(settings.config_dir / "sources.toml", source)
+    if as_json:
+        _print_json({"added": [asdict(source) for source in new], "problems": problems})
+    else:
+        for problem in problems:
+            err.print(escape(problem))
+        out.print(f"{len(new)} feeds added, {len(sources) - len(new)} were there already, {len(problems)} left out.")
+
+
+@sources_app.command("export", epilog="Example: [b]news sources export > feeds.opml[/b]")
+def sources_export() -> None:
+    """Print the configured feeds as an OPML file."""
+    from pipeline.discover.opml import write_opml
+    from pipeline.settings import load_settings, load_sources
+
+    sys.stdout.write(write_opml(load_sources(load_settings())).decode())
 
 
 @sources_app.command("schema", epilog="Example: [b]news sources schema > config/sources.schema.json[/b]")

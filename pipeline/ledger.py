@@ -59,6 +59,7 @@ _work = sa.Table(
     sa.Column("ended_at", sa.String),
     sa.Column("taken_over_by", sa.String),
     sa.Index("ix_work_batch", "run_id", "batch"),
+    sa.Index("ix_work_ended", "ended_at"),
 )
 _captures = sa.Table(
     "captures",
@@ -497,6 +498,54 @@ class Ledger:
         )
         with self._reader.connect() as connection:
             return {(source_id, on): count for source_id, on, count in connection.execute(query)}
+
+    # ---------------------------------------------------------------------------------------- health
+
+    def count_outcomes(self, *, since: datetime, until: datetime) -> dict[str, dict[tuple[str, str | None], int]]:
+        """Each source's outcomes, by kind and reason, in ``since <= t < until``; without backfills and replays."""
+        query = (
+            sa.select(_work.c.source_id, _work.c.outcome, _work.c.reason, sa.func.count())
+            .join(_runs, _runs.c.run_id == _work.c.run_id)
+            .where(*self._ended_live(since, until))
+            .group_by(_work.c.source_id, _work.c.outcome, _work.c.reason)
+        )
+        counts: dict[str, dict[tuple[str, str | None], int]] = {}
+        with self._reader.connect() as connection:
+            for source_id, outcome, reason, count in connection.execute(query):
+                counts.setdefault(source_id, {})[outcome, reason] = count
+        return counts
+
+    def arrivals(self, *, since: datetime, until: datetime) -> dict[str, tuple[int, datetime]]:
+        """In how many different hours each source brought a new article, and when the last one came."""
+        hour = sa.func.substr(_work.c.ended_at, 1, 13)
+        query = (
+            sa.select(_work.c.source_id, sa.func.count(sa.distinct(hour)), sa.func.max(_work.c.ended_at))
+            .join(_runs, _runs.c.run_id == _work.c.run_id)
+            .where(*self._ended_live(since, until), _work.c.outcome == OutcomeKind.INDEXED.value)
+            .group_by(_work.c.source_id)
+        )
+        with self._reader.connect() as connection:
+            return {source_id: (hours, _time(last)) for source_id, hours, last in connection.execute(query)}
+
+    def latest_example(self, source_id: str, outcome: str, reason: str | None) -> LedgerEntry | None:
+        """The reference of a source that ended so last."""
+        query = (
+            sa.select(_work)
+            .where(_work.c.source_id == source_id, _work.c.outcome == outcome, _work.c.reason == reason)
+            .order_by(_work.c.ended_at.desc())
+            .limit(1)
+        )
+        with self._reader.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return _entry(row) if row else None
+
+    def _ended_live(self, since: datetime, until: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+        return (
+            _work.c.ended_at >= _iso(since),
+            _work.c.ended_at < _iso(until),
+            _work.c.taken_over_by.is_(None),
+            _runs.c.kind.not_in(KEEP_THEIR_OWN),
+        )
 
     # ------------------------------------------------------------------------------------- takedowns
 

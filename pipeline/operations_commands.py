@@ -23,6 +23,7 @@ To = Annotated[str | None, typer.Option("--to", "--until", help="ISO date or tim
 Sources = Annotated[list[str] | None, typer.Option("--source", help="Only this source (repeatable).")]
 
 
+alerts_app = typer.Typer(help="What somebody should look at.", no_args_is_help=True)
 index_app = typer.Typer(help="The indices: build them anew.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="What failed: look at it, try it again.", no_args_is_help=True)
 
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.add_typer(quarantine_app, name="quarantine")
     app.add_typer(index_app, name="index")
+    app.add_typer(alerts_app, name="alerts")
     app.command(epilog="Example: [b]news backfill --from 2026-11-01 --to 2026-12-01 --source my-paper --preview[/b]")(
         backfill
     )
@@ -325,3 +327,25 @@ def compare(
         for field, change in example["changes"].items():
             cli.out.print(f"  {field}: {escape(str(change['old']))}")
             cli.out.print(f"  {' ' * len(field)}→ {escape(str(change['new']))}")
+
+
+# ---------------------------------------------------------------------------------------------- alerts
+
+
+@alerts_app.command("check", epilog="Example: [b]news alerts check --json[/b]")
+def alerts_check(as_json: Json = False) -> None:
+    """Print every alert there is now; exit code 1 where there is any. Tells nobody."""
+    from pipeline import alerts, cli
+    from pipeline.settings import load_sources
+
+    services = _services()
+    found = alerts.check(services, load_sources(services.settings))
+    if as_json:
+        cli._print_json([alert.as_dict() for alert in found])
+    else:
+        for alert in found:
+            cli.out.print(escape(alert.as_text()))
+        if not found:
+            cli.err.print("All is well.")
+    if found:
+        raise typer.Exit(1)

@@ -29,7 +29,7 @@ from elasticsearch import Elasticsearch
 
 from pipeline import localnode
 from pipeline.archive import Archive, ArchiveWriter, payload_digest
-from pipeline.discover import discover
+from pipeline.discover import discover, discover_all
 from pipeline.discover.state import StateStore, due, ids_to_retry
 from pipeline.discover.url_list import refs_of_urls
 from pipeline.enrich import Enricher, load_enricher
@@ -42,11 +42,12 @@ from pipeline.errors import (
     IndexUnavailableError,
     Reason,
     RetriableError,
-    SourceUnavailableError,
     UnbalancedRunError,
 )
+from pipeline.extract import extract
 from pipeline.extract.worker import extract_all
 from pipeline.fetch import PoliteWeb, Validators, load
+from pipeline.fetch.trace import trace_url
 from pipeline.index import client as index_client
 from pipeline.index import quarantine, runs, templates, writer
 from pipeline.index import sources as source_health
@@ -237,41 +238,43 @@ def _named_by_sources(
     notes: list[dict[str, str]],
 ) -> Iterator[ArticleRef | ItemResult]:
     """What the request's sources name; for a span of the past also what the archive has of those that forget."""
+    asked = [source for source in _pick(sources, request.source_ids) if _is_due(services, request, source, now)]
+    silent = {source.id: why for source in asked if request.window and (why := only_the_present(source))}
+    # A list of URLs has no dates at all: of a span of the past it can say nothing.
+    listed = [source for source in asked if not (source.id in silent and source.kind is SourceKind.URLS)]
+    named: dict[str, set[str]] = {}
     with services.web() as web:
-        for source in _pick(sources, request.source_ids):
-            if request.only_due and not due(services.states.read(source.id), now + _POLL_SLACK):
-                log.info("Source %s is not due yet: it brought nothing new lately.", source.id)
-                continue
-            why = only_the_present(source) if request.window else None
-            named: set[str] = set()
-            try:
-                for found in (
-                    discover(
-                        source,
-                        window=request.window,
-                        base_dir=services.settings.project_dir,
-                        web=web,
-                        now=now,
-                        settings=services.settings,
-                        # A span of the past is asked for as such, whatever was read already.
-                        states=None if request.is_backfill else services.states,
-                    )
-                    if not (why and source.kind is SourceKind.URLS)
-                    else ()
-                ):
-                    if why:
-                        named.add((found.ref if isinstance(found, ItemResult) else found).name)
-                    yield found
-            except SourceUnavailableError as error:
+        for answer in discover_all(
+            listed,
+            window=request.window,
+            base_dir=services.settings.project_dir,
+            web=web,
+            now=now,
+            settings=services.settings,
+            # A span of the past is asked for as such, whatever was read already.
+            states=None if request.is_backfill else services.states,
+        ):
+            source, error = answer.source, answer.error
+            yield from answer.found
+            names = (found.ref.name if isinstance(found, ItemResult) else found.name for found in answer.found)
+            named[source.id] = set(names) if source.id in silent else set()
+            if error is not None:
                 log.warning("Source %s: %s", source.id, error)
                 problems.append({"source": source.id, "reason": error.reason.value, "message": str(error)})
                 if not request.is_backfill:
                     services.states.record_failure(source.id, str(error), now)
-            if why:
-                message = f"can't be asked for the past ({why}); what the archive has of that span is used"
-                notes.append({"source": source.id, "message": message})
-                archived = _archived_references(services, replace(request, source_ids=(source.id,)))
-                yield from (ref for ref in archived if ref.name not in named)
+    for source_id, why in silent.items():
+        message = f"can't be asked for the past ({why}); what the archive has of that span is used"
+        notes.append({"source": source_id, "message": message})
+        archived = _archived_references(services, replace(request, source_ids=(source_id,)))
+        yield from (ref for ref in archived if ref.name not in named.get(source_id, ()))
+
+
+def _is_due(services: Services, request: RunRequest, source: Source, now: datetime) -> bool:
+    if not request.only_due or due(services.states.read(source.id), now + _POLL_SLACK):
+        return True
+    log.info("Source %s is not due yet: it brought nothing new lately.", source.id)
+    return False
 
 
 def _archived_references(services: Services, request: RunRequest) -> Iterator[ArticleRef]:
@@ -305,7 +308,7 @@ def _mark_repeats(items: Iterable[ArticleRef | ItemResult]) -> list[ArticleRef |
 def _reuse_captures(
     services: Services, items: list[ArticleRef | ItemResult], now: datetime
 ) -> list[ArticleRef | ItemResult]:
-    """Point URLs that were captured lately, and not changed since by their source's word, at their capture."""
+    """Point URLs that were captured lately, and of which their source says nothing new, at their capture."""
     fresh_since = now - timedelta(hours=services.settings.fetch.refetch_after_hours)
     names = [item.name for item in items if isinstance(item, ArticleRef) and item.url]
     captures = services.ledger.latest_captures(names)
@@ -314,7 +317,7 @@ def _reuse_captures(
         if isinstance(item, ItemResult) or not item.url or item.name not in captures:
             return item
         capture = captures[item.name]
-        changed = item.facts.modified_at is not None and item.facts.modified_at > capture.captured_at
+        changed = item.facts != capture.ref.facts
         if capture.captured_at < fresh_since or changed or not services.archive.exists(capture.address.file):
             return item
         return replace(item, archived=capture.address)
@@ -786,6 +789,28 @@ def file_references(paths: Sequence[str], services: Services) -> list[ArticleRef
                 settings=services.settings,
             )
     return found
+
+
+def urltest(services: Services, url: str) -> list[dict[str, Any]]:
+    """The way of one URL through discovery's rules, robots.txt, fetching and extraction; nothing is written."""
+    trace = trace_url(url, settings=services.settings.fetch, politeness_dir=services.politeness_dir, clock=services.now)
+    steps = [{"name": s.name, "ok": s.ok, "detail": s.detail, "reason": s.reason} for s in trace.steps]
+    if trace.page is None:
+        return steps
+    try:
+        article = extract(trace.page, settings=services.settings.extract)
+    except ArticleError as error:
+        return [*steps, {"name": "extract", "ok": False, "detail": error.detail, "reason": error.reason}]
+    published = article.published.value.isoformat() if article.published else "no date"
+    detail = f"{article.headline!r}, {article.word_count} words, {published}"
+    [answer] = services.enricher.enrich([article])
+    steps.append({"name": "extract", "ok": True, "detail": detail, "reason": None})
+    if not isinstance(answer, ArticleError):
+        language = (
+            f"language {answer.language.code} ({answer.language.confidence:.2f}), {len(answer.entities)} entities"
+        )
+        steps.append({"name": "enrich", "ok": True, "detail": language, "reason": None})
+    return steps
 
 
 def explain(services: Services, what: str) -> dict[str, Any]:

@@ -3,15 +3,21 @@
 All words must occur, in any of the searched fields. ``"exact phrases"``, ``OR``, ``-without``, ``Lavrof~`` (alike),
 ``sanct*`` and ``field:word`` work; so do the short names title, text, author, person, place, org, event, source,
 site, lang and date (``date:[2024-01-01 TO 2024-01-31]``). Each language's index reads the question with its own
-analyzer, so that words are found in all their forms.
+analyzer, so that words are found in all their forms. ``Ranking`` says what makes one article stand before another;
+its values were measured (docs/search.md).
+
+Beside the search itself: ``complete`` (names that begin as typed), ``similar`` (articles that read alike) and
+``same_story`` (the same text elsewhere).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
 from elasticsearch import BadRequestError, Elasticsearch
@@ -20,7 +26,8 @@ from pipeline import urls
 from pipeline.errors import FatalError
 from pipeline.index.client import call, describe
 from pipeline.index.documents import iso
-from pipeline.index.templates import SEARCHED, Names, article_mapping
+from pipeline.index.templates import Names, article_mapping
+from pipeline.models import EntityType
 
 WINDOW = 10_000
 """How deep one may page (Elasticsearch's index.max_result_window)."""
@@ -36,7 +43,13 @@ _FACETS = {
     "people": "entities.person",
     "places": "entities.place",
     "organizations": "entities.organization",
+    "countries": "countries",
 }
+_HAS_ONE = {"language", "source"}
+"""Facets of which an article has one value: several chosen ones mean any of them, elsewhere all of them."""
+
+_NOT_LISTED = ["body", "mentions", "removed", "origins", "captions", "places"]
+_COMPLETED = (EntityType.PERSON, EntityType.PLACE, EntityType.ORGANIZATION, EntityType.EVENT)
 # "source" is an object in the mapping and can't be an alias too.
 _REWRITTEN = {"source": "source.id"}
 
@@ -46,8 +59,49 @@ class QueryError(FatalError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """What counts how much for relevance. The defaults are those that ``make eval-search`` found to do best.
+
+    The first seven are weights of fields. ``phrase`` is added where the words stand together as typed, in the
+    proportions of the fields. ``recency`` is the most that an article's freshness can add to its score; it has lost
+    half of it after ``recency_days``. ``one_yardstick`` counts how rare a word is over all languages' indices
+    together; each index by itself would make the same word worth more in a big index than in a small one.
+    """
+
+    headline: float = 3
+    description: float = 2
+    body: float = 1
+    captions: float = 1
+    authors: float = 1
+    keywords: float = 1
+    entities: float = 1
+    phrase: float = 0
+    recency: float = 0
+    recency_days: float = 30
+    one_yardstick: bool = False
+
+    def fields(self) -> list[str]:
+        """The fields a question without a field name looks into, with their weights."""
+        weights = {
+            "headline": self.headline,
+            "description": self.description,
+            "body": self.body,
+            "captions": self.captions,
+            "authors.text": self.authors,
+            "keywords.text": self.keywords,
+            **{f"entities.{kind.value}.text": self.entities for kind in EntityType},
+        }
+        return [f"{name}^{weight:g}" for name, weight in weights.items()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """A question. ``since`` and ``until`` bound @timestamp, half-open. An empty ``query`` asks for everything."""
+    """A question. ``since`` and ``until`` bound @timestamp, half-open. An empty ``query`` asks for everything.
+
+    ``person``, ``place`` and ``organization`` are words of a name; ``facets`` are exact values, as the facets of an
+    answer list them, by facet. ``one_per_text`` shows one of several articles with the same text and says how many
+    others there are. ``marks`` are put around the words found.
+    """
 
     query: str = ""
     language: str | None = None
@@ -55,17 +109,24 @@ class SearchRequest:
     person: str | None = None
     place: str | None = None
     organization: str | None = None
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     since: datetime | None = None
     until: datetime | None = None
-    sort: Literal["relevance", "newest"] = "relevance"
+    sort: Literal["relevance", "newest", "oldest"] = "relevance"
+    one_per_text: bool = False
     limit: int = 10
     offset: int = 0
+    marks: tuple[str, str] = ("<em>", "</em>")
+    ranking: Ranking = Ranking()
     prefix: str = "news"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchHit:
-    """One article found. ``highlights`` are fragments by field, the words found in ``<em>`` and ``</em>``."""
+    """One article found. ``highlights`` are fragments by field, the words found between the request's marks.
+
+    ``others`` counts further articles with the same text that were left out for it.
+    """
 
     id: str
     score: float | None
@@ -79,24 +140,42 @@ class SearchHit:
     site: str | None
     duplicate_of: str | None
     highlights: Mapping[str, tuple[str, ...]]
+    description: str = ""
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResults:
-    """Articles found, in order, out of ``total``. Facets are counts over all of ``total``, the most frequent first."""
+    """Articles found, in order, out of ``total``. Facets are counts over all of ``total``, the most frequent first.
+
+    ``timeline`` has every day with articles, oldest first. With ``one_per_text`` the total counts texts (beyond
+    40,000 nearly exactly), facets and timeline still articles.
+    """
 
     total: int
     hits: tuple[SearchHit, ...]
     facets: Mapping[str, tuple[tuple[str, int], ...]]
+    timeline: tuple[tuple[str, int], ...] = ()
 
 
-def search(client: Elasticsearch, request: SearchRequest) -> SearchResults:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A name that begins as typed, what it names, and in how many articles it stands."""
+
+    name: str
+    type: EntityType
+    articles: int
+
+
+def search(client: Elasticsearch, request: SearchRequest, *, wait_seconds: float = 5) -> SearchResults:
     """Answer a question.
 
-    Facets are language, source, people, places, organizations (ten each) and day (the latest 60, newest first).
-    Raises QueryError for a question that is wrong, and IndexUnavailableError.
+    Facets are language, source, people, places, organizations, countries (ten each) and day (the latest 60, newest
+    first). Raises QueryError for a question that is wrong, and IndexUnavailableError after ``wait_seconds``.
     """
     body = to_body(request)
+    if request.ranking.one_yardstick and request.query.strip():
+        body["search_type"] = "dfs_query_then_fetch"
 
     def ask() -> Any:
         try:
@@ -104,7 +183,7 @@ def search(client: Elasticsearch, request: SearchRequest) -> SearchResults:
         except BadRequestError as error:
             raise QueryError(_wrong(request.query, error)) from error
 
-    return from_response(call(ask))
+    return from_response(call(ask, wait_seconds=wait_seconds))
 
 
 def to_body(request: SearchRequest) -> dict[str, Any]:
@@ -116,9 +195,8 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
         )
     if len(request.query) > _LONGEST_QUESTION:
         raise QueryError(f"The question has {len(request.query)} characters; at most {_LONGEST_QUESTION} are allowed.")
-    score = {"_score": "desc"}
-    newest = {"@timestamp": "desc"}
-    order = [score, newest] if request.sort == "relevance" and request.query.strip() else [newest]
+    by_date = {"@timestamp": "asc" if request.sort == "oldest" else "desc"}
+    order = [{"_score": "desc"}, by_date] if request.sort == "relevance" and request.query.strip() else [by_date]
     aggregations: dict[str, Any] = {
         name: {"terms": {"field": field, "size": _FACET_SIZE}} for name, field in _FACETS.items()
     }
@@ -131,18 +209,31 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
             "order": {"_key": "desc"},
         }
     }
+    if request.one_per_text:
+        aggregations["texts"] = {"cardinality": {"field": "content_hash", "precision_threshold": 40_000}}
+        only_count = {"name": "same_text", "size": 0, "track_scores": False}
+        collapse = {"collapse": {"field": "content_hash", "inner_hits": only_count}}
+    else:
+        collapse = {}
     return {
-        "query": {"bool": {"must": [_question(request.query)], "filter": _filters(request)}},
+        **collapse,
+        "query": {
+            "bool": {
+                "must": [_question(request.query, request.ranking)],
+                "should": _preferences(request.query, request.ranking),
+                "filter": _filters(request),
+            }
+        },
         "from_": request.offset,
         "size": request.limit,
         "sort": [*order, {"document_hash": "asc"}],
         "track_scores": True,
         "track_total_hits": True,
-        "source_excludes": ["body", "mentions", "removed", "origins", "captions"],
+        "source_excludes": _NOT_LISTED,
         "highlight": {
             "type": "unified",
-            "pre_tags": ["<em>"],
-            "post_tags": ["</em>"],
+            "pre_tags": [request.marks[0]],
+            "post_tags": [request.marks[1]],
             "fragment_size": 160,
             "number_of_fragments": 3,
             # Longer bodies are highlighted up to here instead of being an error.
@@ -155,18 +246,142 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
 
 def from_response(response: Mapping[str, Any]) -> SearchResults:
     """Elasticsearch's answer as results. Pure."""
+    aggregations = response.get("aggregations", {})
     facets = {
         name: tuple(
             (str(bucket.get("key_as_string", bucket["key"])), int(bucket["doc_count"])) for bucket in found["buckets"]
         )
-        for name, found in response.get("aggregations", {}).items()
+        for name, found in aggregations.items()
+        if "buckets" in found
     }
+    days = facets.get("day", ())
     facets = {name: facets.get(name, ())[: _DAYS if name == "day" else _FACET_SIZE] for name in (*_FACETS, "day")}
+    total = aggregations["texts"] if "texts" in aggregations else response["hits"]["total"]
     return SearchResults(
-        total=response["hits"]["total"]["value"],
+        total=total["value"],
         hits=tuple(_hit(hit) for hit in response["hits"]["hits"]),
         facets=facets,
+        timeline=days[::-1],
     )
+
+
+def complete(
+    client: Elasticsearch, typed: str, *, limit: int = 8, prefix: str = "news", wait_seconds: float = 5
+) -> tuple[Completion, ...]:
+    """Names of people, places, organisations and events of which a word begins with what was typed, frequent first.
+
+    Case and accents don't count. Fewer than two letters give nothing.
+    """
+    letters = " ".join(typed.split())[:_LONGEST_COMPLETED]
+    if len(letters) < 2:
+        return ()
+    # The names' own list is searched, not the articles: a name is found however its language stems it.
+    begins = f"(.*[ '’(\\-])?{''.join(map(_any_spelling, letters))}.*"
+    aggregations = {
+        kind.value: {"terms": {"field": f"entities.{kind.value}", "include": begins, "size": limit}}
+        for kind in _COMPLETED
+    }
+    index = Names(prefix).articles
+    response = call(
+        lambda: client.search(index=index, ignore_unavailable=True, size=0, aggregations=aggregations),
+        wait_seconds=wait_seconds,
+    )
+    found = [
+        Completion(name=bucket["key"], type=kind, articles=bucket["doc_count"])
+        for kind in _COMPLETED
+        for bucket in response.get("aggregations", {}).get(kind.value, {"buckets": []})["buckets"]
+    ]
+    return tuple(sorted(found, key=lambda item: (-item.articles, item.name))[:limit])
+
+
+def similar(
+    client: Elasticsearch, document: Mapping[str, Any], *, limit: int = 6, prefix: str = "news", wait_seconds: float = 5
+) -> tuple[SearchHit, ...]:
+    """Articles that share the most telling words and names with a stored one, but not its text. Best first."""
+    names = [f"entities.{kind.value}.text" for kind in EntityType]
+    like = {"_index": document["_index"], "_id": document["_id"]}
+    alike = {
+        "like": [like],
+        "min_term_freq": 1,
+        "min_doc_freq": 2,
+        "max_query_terms": 25,
+    }
+    query = {
+        "bool": {
+            "should": [
+                {"more_like_this": {**alike, "fields": ["headline", "description", "body"],
+                                    "minimum_should_match": "30%"}},
+                {"more_like_this": {**alike, "fields": names, "minimum_should_match": "40%"}},
+            ],
+            "minimum_should_match": 1,
+            "must_not": _the_same(document),
+        }
+    }  # fmt: skip
+    return _listed(client, query, limit, prefix, wait_seconds)
+
+
+def same_story(
+    client: Elasticsearch,
+    document: Mapping[str, Any],
+    *,
+    limit: int = 20,
+    prefix: str = "news",
+    wait_seconds: float = 5,
+) -> tuple[SearchHit, ...]:
+    """Other articles with the same text as a stored one, or of the same cluster, newest first."""
+    others = {"bool": {"should": _the_same(document), "minimum_should_match": 1}}
+    query = {"bool": {"filter": [others], "must_not": [{"ids": {"values": [document["_id"]]}}]}}
+    return _listed(client, query, limit, prefix, wait_seconds)
+
+
+def _the_same(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The article itself, and whatever has its text or tells its story."""
+    ids = [id_ for id_ in (document["_id"], document.get("duplicate_of")) if id_]
+    same: list[dict[str, Any]] = [{"ids": {"values": ids}}, {"terms": {"duplicate_of": ids}}]
+    same += [{"term": {name: document[name]}} for name in ("content_hash", "cluster_id") if document.get(name)]
+    return same
+
+
+def _listed(
+    client: Elasticsearch, query: Mapping[str, Any], limit: int, prefix: str, wait_seconds: float
+) -> tuple[SearchHit, ...]:
+    response = call(
+        lambda: client.search(
+            index=Names(prefix).articles,
+            ignore_unavailable=True,
+            query=query,
+            size=limit,
+            sort=[{"_score": "desc"}, {"@timestamp": "desc"}, {"document_hash": "asc"}],
+            source_excludes=_NOT_LISTED,
+        ),
+        wait_seconds=wait_seconds,
+    )
+    return tuple(_hit(hit) for hit in response["hits"]["hits"])
+
+
+_LONGEST_COMPLETED = 24
+# What Lucene's regular expressions give a meaning to, beyond letters and digits.
+_REGEXP_SIGNS = set('.?+*|{}[]()"\\#@&<>~^-')
+
+
+def _any_spelling(letter: str) -> str:
+    """A Lucene regular expression for a letter in either case, with any accent."""
+    if letter.isalpha():
+        base = unicodedata.normalize("NFD", letter)[0].lower()
+        return f"[{''.join(sorted({letter, *_variants().get(base, base + base.upper())}))}]"
+    return f"\\{letter}" if letter in _REGEXP_SIGNS else letter
+
+
+@cache
+def _variants() -> dict[str, str]:
+    """Latin, Greek and Cyrillic letters by their lower-case form without accents."""
+    found: dict[str, str] = {}
+    for code in range(0x41, 0x530):
+        letter = chr(code)
+        if letter.isalpha():
+            base = unicodedata.normalize("NFD", letter)[0].lower()
+            found[base] = found.get(base, "") + letter
+    return found
 
 
 def get_document(client: Elasticsearch, id_or_url: str, *, prefix: str = "news") -> dict[str, Any] | None:
@@ -209,21 +424,21 @@ def known_fields() -> frozenset[str]:
 
     def below(properties: Mapping[str, Any], path: str) -> list[str]:
         names = []
-        for name, field in properties.items():
+        for name, definition in properties.items():
             names.append(f"{path}{name}")
-            names += below(field.get("properties", {}) | field.get("fields", {}), f"{path}{name}.")
+            names += below(definition.get("properties", {}) | definition.get("fields", {}), f"{path}{name}.")
         return names
 
     return frozenset(below(article_mapping()["properties"], "")) | {"_exists_", "_id"}
 
 
-def _question(query: str) -> dict[str, Any]:
+def _question(query: str, ranking: Ranking) -> dict[str, Any]:
     if not query.strip():
         return {"match_all": {}}
     return {
         "query_string": {
             "query": _with_field_names(query),
-            "fields": list(SEARCHED),
+            "fields": ranking.fields(),
             # Words may be spread over the fields; all fields of an index share its analyzer, which this needs.
             "type": "cross_fields",
             "default_operator": "AND",
@@ -231,6 +446,26 @@ def _question(query: str) -> dict[str, Any]:
             "tie_breaker": 0.1,
         }
     }
+
+
+# Words and nothing else: no operators, field names, wildcards or quotes.
+_ONLY_WORDS = re.compile(r"(?!.*\b(?:AND|OR|NOT)\b)(?!.*(?:^|\s)[-–])[\w\s'’.,–-]+")
+
+
+def _preferences(query: str, ranking: Ranking) -> list[dict[str, Any]]:
+    """What makes an article come first among those that answer the question."""
+    wanted: list[dict[str, Any]] = []
+    if not query.strip():
+        return wanted
+    if ranking.phrase and len(query.split()) > 1 and _ONLY_WORDS.fullmatch(query):
+        proportions = {"headline": ranking.headline, "description": ranking.description, "body": ranking.body}
+        fields = [f"{name}^{weight:g}" for name, weight in proportions.items()]
+        together = {"query": query, "type": "phrase", "slop": 3, "fields": fields, "boost": ranking.phrase}
+        wanted.append({"multi_match": together})
+    if ranking.recency:
+        fresh = {"field": "@timestamp", "origin": "now", "pivot": f"{ranking.recency_days * 24:g}h"}
+        wanted.append({"distance_feature": {**fresh, "boost": ranking.recency}})
+    return wanted
 
 
 # Quoted phrases and ranges are passed over; a name before a colon is a field's.
@@ -266,6 +501,13 @@ def _filters(request: SearchRequest) -> list[dict[str, Any]]:
         if value:
             # A phrase: "Angela Merkel" is not an article with Angela Rayner and Max Merkel.
             filters.append({"match_phrase": {f"entities.{kind}.text": value}})
+    for facet, values in request.facets.items():
+        if facet not in _FACETS:
+            raise QueryError(f"There is no facet {facet!r}; those are {', '.join(_FACETS)}.")
+        if values and facet in _HAS_ONE:
+            filters.append({"terms": {_FACETS[facet]: list(values)}})
+        elif values:
+            filters += [{"term": {_FACETS[facet]: value}} for value in values]
     bounds = {"gte": request.since, "lt": request.until}
     if stated := {key: iso(value) for key, value in bounds.items() if value is not None}:
         filters.append({"range": {"@timestamp": stated}})
@@ -288,6 +530,8 @@ def _hit(hit: Mapping[str, Any]) -> SearchHit:
         site=source.get("site"),
         duplicate_of=source.get("duplicate_of"),
         highlights={name: tuple(fragments) for name, fragments in hit.get("highlight", {}).items()},
+        description=source.get("description", ""),
+        others=max(0, _same_text(hit) - 1),
     )
 
 
@@ -304,3 +548,8 @@ def _wrong(query: str, error: BadRequestError) -> str:
         return f"{query!r} can't be understood: check quotes, brackets and operators, or put the words in quotes."
     reason = re.sub(r"^\w+_exception: |failed to create query: |null(; )?", "", reason)
     return f"{query!r} can't be answered: {reason or 'one of its fields holds no such values'}."
+
+
+def _same_text(hit: Mapping[str, Any]) -> int:
+    inner = hit.get("inner_hits", {}).get("same_text")
+    return int(inner["hits"]["total"]["value"]) if inner else 1

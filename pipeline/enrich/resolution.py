@@ -254,6 +254,7 @@ def settle_types(mentions: Sequence[Mention]) -> list[Mention]:
     return result
 
 
+_WORD = re.compile(r"\w+")
 _WORD_BEFORE = re.compile(r"(?:\b[^\W\d_]?[A-ZÀ-Þ][\w’'.-]*|[-–])\s?$")
 _WORD_BEHIND = re.compile(r"(?:[-–]\w|['’](?!s\b)\w| [A-ZÀ-Þ]\w)")
 
@@ -279,23 +280,36 @@ def find_repeats(mentions: Sequence[Mention], body: str) -> list[Mention]:
             if usable and not is_known(surname):
                 names.setdefault(surname, EntityType.PERSON)
                 names.setdefault(surname[0].upper() + surname[1:], EntityType.PERSON)
+    by_first_word: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names, key=lambda n: (-len(n), n)):
+        if word := _WORD.match(name):
+            by_first_word[word[0]].append(name)
+    # "Gates opened at noon" is not Bill Gates in a story that also speaks of gates.
+    common = set(re.findall(r"\b[^\W\d_A-ZÀ-Þ]+\b", body))
     taken = sorted((m.start, m.end) for m in mentions)
     found = list(mentions)
-    if not names:
-        return found
-    pattern = re.compile("|".join(rf"(?<!\w){re.escape(n)}(?!\w)" for n in sorted(names, key=lambda n: (-len(n), n))))
-    for hit in pattern.finditer(body):
-        start, end = hit.span()
+    free_from = 0
+    for word in _WORD.finditer(body):
+        start = word.start()
+        hit = next((n for n in by_first_word.get(word[0], ()) if body.startswith(n, start)), None)
+        if hit is None or start < free_from:
+            continue
+        end = start + len(hit)
         place = bisect(taken, (start, len(body)))
         if (place and taken[place - 1][1] > start) or (place < len(taken) and taken[place][0] < end):
             continue
         before = body[max(0, start - 30) : start]
-        word = _WORD_BEFORE.search(before)
-        titled = word is not None and word[0].strip().casefold() in _TITLES
+        ahead = _WORD_BEFORE.search(before)
+        titled = ahead is not None and ahead[0].strip().casefold() in _TITLES
         # The first word of a sentence is capitalised anyway; titles are no part of the name.
-        if (word is not None and not titled and before.rstrip()[-1:] not in ".!?:;,") or _WORD_BEHIND.match(body, end):
+        if (ahead is not None and not titled and before.rstrip()[-1:] not in ".!?:;,") or _WORD_BEHIND.match(body, end):
             continue
-        found.append(Mention(text=hit[0], type=names[hit[0]], start=start, end=end))
+        if body[end : end + 1].isalnum():
+            continue
+        if hit.lower() in common and not titled:
+            continue
+        found.append(Mention(text=hit, type=names[hit], start=start, end=end))
+        free_from = end
     return sorted(found, key=lambda m: m.start)
 
 
@@ -347,6 +361,8 @@ def _by_fold(mentions: Sequence[Mention], kind: EntityType) -> list[_Cluster]:
 
 def _persons(mentions: Sequence[Mention], headline: str) -> list[_Cluster]:
     full: list[_Cluster] = []
+    by_part: dict[str, list[_Cluster]] = defaultdict(list)
+    """Clusters by their first and last part and by all joined."""
     short: list[tuple[tuple[str, ...], Mention]] = []
     for mention in mentions:
         parts = tuple(p for p in name_parts(mention.text) if p not in _SUFFIXES) or name_parts(mention.text)
@@ -354,10 +370,14 @@ def _persons(mentions: Sequence[Mention], headline: str) -> list[_Cluster]:
         if len(words) < 2 or len(parts) < 2:  # "Akufo-Addo" is a surname too
             short.append((parts, mention))
             continue
-        cluster = next((c for c in full if _same_person(c.parts, parts)), None)
+        cluster = next((c for c in by_part[parts[-1]] if _same_person(c.parts, parts)), None)
+        if cluster is None:
+            cluster = next((c for c in by_part["".join(parts)] if "".join(c.parts) == "".join(parts)), None)
         if cluster is None:
             cluster = _Cluster(EntityType.PERSON, parts)
             full.append(cluster)
+            for part in {parts[0], parts[-1], "".join(parts)}:
+                by_part[part].append(cluster)
         elif sum(map(len, parts)) > sum(map(len, cluster.parts)):
             cluster.parts = parts
         cluster.mentions.append(mention)
@@ -365,7 +385,8 @@ def _persons(mentions: Sequence[Mention], headline: str) -> list[_Cluster]:
     introduced = {id(c): c.mentions[0].start for c in full}
     lone: dict[tuple[str, ...], _Cluster] = {}
     for parts, mention in short:
-        found = _whose(parts, mention, full, weight, introduced)
+        options = {id(c): c for c in (*by_part[parts[-1]], *by_part[parts[0]])}
+        found = _whose(parts, mention, list(options.values()), weight, introduced)
         if found is None:
             found = lone.setdefault(parts, _Cluster(EntityType.PERSON, parts))
         found.mentions.append(mention)
@@ -436,13 +457,19 @@ def _organizations(mentions: Sequence[Mention], body: str) -> list[_Cluster]:
             groups[short_key] = long
     clusters = list({id(c): c for c in groups.values()}.values())
     # "Goldman" after "Goldman Sachs": the first words of one longer name only.
+    by_first: dict[str, list[_Cluster]] = defaultdict(list)
+    for cluster in clusters:
+        by_first[cluster.parts[0] if cluster.parts else ""].append(cluster)
+    merged: set[int] = set()
     for cluster in sorted(clusters, key=lambda c: len(c.parts)):
-        longer = [c for c in clusters if c is not cluster and len(c.parts) > len(cluster.parts)]
+        if not cluster.parts:
+            continue
+        longer = [c for c in by_first[cluster.parts[0]] if len(c.parts) > len(cluster.parts)]
         longer = [c for c in longer if c.parts[: len(cluster.parts)] == cluster.parts]
         if len(longer) == 1 and len(cluster.parts[0]) > 4 and cluster.parts[0] not in _GENERIC:
             longer[0].mentions.extend(cluster.mentions)
-            clusters = [c for c in clusters if c is not cluster]
-    return clusters
+            merged.add(id(cluster))
+    return [c for c in clusters if id(c) not in merged]
 
 
 _GENERIC = frozenset(

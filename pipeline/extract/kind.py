@@ -33,7 +33,8 @@ _ARTICLE_PATH = re.compile(
     re.IGNORECASE,
 )
 _FORUM_PATH = re.compile(
-    r"/(?:forums?|threads?|topics?/\d|showthread|showtopic|viewtopic|discussions?/\d|t/[^/]+/\d+|comments/\w{5,}|questions?/\d+)", re.IGNORECASE
+    r"/(?:forums?|threads?|topics?/\d|showthread|showtopic|viewtopic|discussions?/\d|t/[^/]+/\d+|comments/\w{5,}|questions?/\d+)",
+    re.IGNORECASE,
 )
 _FORUM_HOST = re.compile(r"(?:forums?|community|discuss(?:ions?)?|answers)\.")
 _SHOP_PATH = re.compile(
@@ -41,12 +42,22 @@ _SHOP_PATH = re.compile(
     re.IGNORECASE,
 )
 _SHOP_HOST = re.compile(r"(?:shop|store|buy)\.")
-_MANUAL_PATH = re.compile(r"/(?:docs?|documentation|reference|manuals?|handbook|api|wiki|support|tutorial|help)(?:/|$)", re.IGNORECASE)
+_MANUAL_PATH = re.compile(
+    r"/(?:docs?|documentation|reference|manuals?|handbook|api|wiki|support|tutorial|help)(?:/|$)", re.IGNORECASE
+)
 _MANUAL_HOST = re.compile(r"(?:docs?|developers?|api|help|support)\.")
 _MANUAL_GENERATOR = re.compile(r"sphinx|docusaurus|mkdocs|gitbook|docutils|vuepress|doxygen|mdbook", re.IGNORECASE)
-_OFFER_PATH = re.compile(r"/(?:services?|solutions?|pricing|directory|movers|application-services|coupons[^/]*|features|platform|courses?)(?:/|$)", re.IGNORECASE)
-_SECTION_END = re.compile(r"/(?:news|blog|articles|in-the-news|press|reviews|stories|schedule|listings?|categories)/?$", re.IGNORECASE)
-_CART = re.compile(r"\b(?:add to (?:cart|bag|basket)|add to my (?:cart|bag)|in den warenkorb|ajouter au panier|añadir al carrito|aggiungi al carrello)\b", re.IGNORECASE)
+_OFFER_PATH = re.compile(
+    r"/(?:services?|solutions?|pricing|directory|movers|application-services|coupons[^/]*|features|platform|courses?)(?:/|$)",
+    re.IGNORECASE,
+)
+_SECTION_END = re.compile(
+    r"/(?:news|blog|articles|in-the-news|press|reviews|stories|schedule|listings?|categories)/?$", re.IGNORECASE
+)
+_CART = re.compile(
+    r"\b(?:add to (?:cart|bag|basket)|add to my (?:cart|bag)|in den warenkorb|ajouter au panier|añadir al carrito|aggiungi al carrello)\b",
+    re.IGNORECASE,
+)
 
 _ERROR_TITLE = re.compile(
     r"(?:error\s*)?(?:40[0134]|410|50[0234])\b.*|.{0,40}\b(?:page|article|story|content|site) (?:was |is |can ?not be |could ?n[o']t be )?(?:not found|unavailable|missing|no longer available)\b.*"
@@ -54,7 +65,10 @@ _ERROR_TITLE = re.compile(
     r"|(?:seite|artikel) nicht gefunden.*|page introuvable.*|página no encontrada.*|pagina non trovata.*",
     re.IGNORECASE,
 )
-_LOGIN_TITLE = re.compile(r"(?:log ?in|sign ?in|sign ?up|register|anmelden|einloggen|connexion|iniciar sesión|accedi|my account)\b.{0,40}", re.IGNORECASE)
+_LOGIN_TITLE = re.compile(
+    r"(?:log ?in|sign ?in|sign ?up|register|anmelden|einloggen|connexion|iniciar sesión|accedi|my account)\b.{0,40}",
+    re.IGNORECASE,
+)
 _CONSENT = re.compile(
     r"\b(?:cookies?|consent|einwilligung|datenschutz|privacy (?:policy|preferences|settings|choices)|personal data|our partners|legitimate interest|gdpr|vie privée|personenbezogene)\b",
     re.IGNORECASE,
@@ -64,7 +78,10 @@ _PAYWALL = re.compile(
     r"|exclusive to subscribers|become a (?:member|subscriber)|start your (?:free )?trial|unlock this|log in to (?:read|continue)|jetzt (?:weiterlesen|abonnieren)|nur für abonnenten|réservé aux abonnés|solo para suscriptores)\b",
     re.IGNORECASE,
 )
-_SCRIPT_WANTED = re.compile(r"\b(?:enable|activate|turn on|requires?|without) javascript\b|\bjavascript (?:is )?(?:disabled|required)\b", re.IGNORECASE)
+_SCRIPT_WANTED = re.compile(
+    r"\b(?:enable|activate|turn on|requires?|without) javascript\b|\bjavascript (?:is )?(?:disabled|required)\b",
+    re.IGNORECASE,
+)
 _STUB = 1_500  # characters below which a text may be nothing but a notice
 
 
@@ -85,7 +102,9 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
     types = stated.types
     kind = (stated.first_meta("og:type") or "").lower()
     if not own_article and types & _FORUM_TYPES:
-        raise ArticleRejected(Reason.NOT_AN_ARTICLE, f"a forum thread (JSON-LD {', '.join(sorted(types & _FORUM_TYPES))})")
+        raise ArticleRejected(
+            Reason.NOT_AN_ARTICLE, f"a forum thread (JSON-LD {', '.join(sorted(types & _FORUM_TYPES))})"
+        )
     if not own_article and (types & _SHOP_TYPES or kind.startswith("product")):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (it describes a product)")
     if not own_article and kind in ("video.other", "video.movie", "video.episode") and not evidence.has_authors:
@@ -111,7 +130,7 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
         raise ArticleRejected(Reason.SECTION_PAGE, "a shop's or catalogue's page, by its address")
     generator = stated.first_meta("generator") or ""
     manual = _MANUAL_HOST.match(host) or _MANUAL_PATH.search(path) or _MANUAL_GENERATOR.search(generator)
-    if manual and not (evidence.has_authors or (evidence.has_date and _ARTICLE_PATH.search(path))) and not re.search(r"/blog|/story|/news", path):
+    if manual and not sure and not re.search(r"/(?:blog|story|news)", path):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page of a manual")
     if _OFFER_PATH.search(path) and not sure and not _ARTICLE_PATH.search(path):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page about an offer, by its address")
@@ -122,7 +141,13 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
 
 
 def refuse_by_text(
-    tree: HtmlElement, stated: Structured, url: str | None, headline: str, text: str, settings: ExtractSettings, evidence: Evidence
+    tree: HtmlElement,
+    stated: Structured,
+    url: str | None,
+    headline: str,
+    text: str,
+    settings: ExtractSettings,
+    evidence: Evidence,
 ) -> None:
     """Raise ArticleRejected for a page whose text is no article's."""
     length = len(text)
@@ -134,31 +159,40 @@ def refuse_by_text(
         words = max(1, len(text.split()))
         if len(_CONSENT.findall(text)) > max(2, words // 25) and not evidence.has_authors:
             raise ArticleRejected(Reason.CONSENT_PAGE, "the text is about cookies and consent")
-        if (len(_PAYWALL.findall(visible)) >= 1 and length < 600 and _says_paid(stated)) or len(_PAYWALL.findall(text)) >= 2:
+        if (len(_PAYWALL.findall(visible)) >= 1 and length < 600 and _says_paid(stated)) or len(
+            _PAYWALL.findall(text)
+        ) >= 2:
             raise ArticleRejected(Reason.PAYWALL_STUB, f"{length} characters in front of a paywall")
         if length < 600 and (stated.types & {"VideoObject"}) and not own_article and not evidence.has_authors:
             raise ArticleRejected(Reason.VIDEO_ONLY, "a video with a short description")
     if not text:
         raise ArticleRejected(Reason.NO_TEXT, "the page holds no text of an article")
     if length < settings.min_characters:
-        raise ArticleRejected(Reason.TOO_SHORT, f"{length} characters, the setting extract.min_characters asks for {settings.min_characters}")
+        raise ArticleRejected(
+            Reason.TOO_SHORT,
+            f"{length} characters, the setting extract.min_characters asks for {settings.min_characters}",
+        )
     if own_article or url is None:
         return
     looks = looks_like_article(url)
-    if looks is Reason.SECTION_PAGE and not (evidence.has_authors and evidence.has_date) and not _reads_like_article(text):
+    if looks is Reason.SECTION_PAGE and not evidence.has_authors and not _reads_like_article(text):
         raise ArticleRejected(looks, f"a list of articles, by its address {urlsplit(url).path}")
     if evidence.link_share > 0.35 and length < 3_000 and not (evidence.has_authors and evidence.has_date):
         raise ArticleRejected(Reason.SECTION_PAGE, f"{evidence.link_share:.0%} of its text are links")
-    if not evidence.has_authors and _CART.search(tree.text_content()) :
+    if not evidence.has_authors and _CART.search(tree.text_content()):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (something can be put in a cart)")
     if not (evidence.has_authors or evidence.has_date) and not _sounds_like_article(url, headline, text):
-        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "nothing says that it is one: no date, no author, no headline in its address")
+        raise ArticleRejected(
+            Reason.NOT_AN_ARTICLE, "nothing says that it is one: no date, no author, no headline in its address"
+        )
 
 
 def calls_itself_article(stated: Structured) -> bool:
     """Whether the page's JSON-LD calls it an article of some kind, with a date or an author."""
     node = stated.article
-    return bool(_STRONG_TYPES & set(types_of(node))) and any(node.get(key) for key in ("datePublished", "author", "dateCreated"))
+    return bool(_STRONG_TYPES & set(types_of(node))) and any(
+        node.get(key) for key in ("datePublished", "author", "dateCreated")
+    )
 
 
 def _says_paid(stated: Structured) -> bool:

@@ -284,6 +284,13 @@ def test_a_family_name_in_front_goes_to_whom_the_story_is_about() -> None:
     assert found == {"person:kim-jong-un": 3, "person:kim-yong-chol": 2}
 
 
+def test_common_words_are_not_taken_for_a_surname() -> None:
+    """Bill Gates is not named where the gates open."""
+    body = "Bill Gates came late. Gates opened at noon, and other gates at one. Mr Gates spoke."
+    (entity,) = resolve([person(body, "Bill Gates")], body=body)
+    assert [m.start for m in entity.mentions] == [0, body.rindex("Gates")]
+
+
 def test_surnames_that_are_places_are_not_guessed() -> None:
     """Denzel Washington in a story about Washington doesn't turn the city into a person."""
     body = "Denzel Washington flew in. In Washington it rained."
@@ -314,3 +321,14 @@ def test_empty_and_strange_input_is_fine() -> None:
     assert resolve([Mention(text="  ", type=EntityType.PERSON, start=0, end=2)], body="  ") == ()
     body = "by Bob"
     assert [e.name for e in resolve([person(body, "Bob")], body=body)] == ["Bob"]
+
+
+def test_a_list_of_thousands_of_names_is_resolved_too() -> None:
+    """A page that is one long list of names neither fails nor takes its time squared."""
+    people = [f"Ann{chr(97 + n % 26)}{chr(97 + n // 26 % 26)} Smith{chr(97 + n // 676)}{n % 97}x" for n in range(6000)]
+    body = "; ".join(people)
+    mentions, start = [], 0
+    for name in people:
+        mentions.append(Mention(text=name, type=EntityType.PERSON, start=start, end=start + len(name)))
+        start += len(name) + 2
+    assert sum(len(e.mentions) for e in resolve(mentions, body=body)) == 6000

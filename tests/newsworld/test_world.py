@@ -46,8 +46,8 @@ def installation(tmp_path: Path, elasticsearch_url: str, world: World) -> Iterat
         yield made
 
 
-def scheduled_run(installation: Installation, day: int) -> dict[str, Any]:
-    services = installation.services(now=lambda: START + timedelta(days=day))
+def scheduled_run(installation: Installation, hour: int) -> dict[str, Any]:
+    services = installation.services(now=lambda: START + timedelta(hours=hour))
     sources = installation.sources()
     return run_now(services, RunRequest(source_ids=tuple(s.id for s in sources)), sources, kind="news run")
 
@@ -87,12 +87,12 @@ def test_every_good_article_once_and_no_site_harmed(
             world.correct(story)
         world.remove(removed)
         new = world.publish(host_name(3), "late-edition")
-        second = scheduled_run(installation, 2)
+        second = scheduled_run(installation, 1)
         expected |= {canonicalize(world.story_url(story)): story.title for story in [*corrected, new]}
         assert headlines(installation) == expected  # the removed article is still there
         assert (second["outcomes"]["indexed"], second["outcomes"]["updated"]) == (1, len(corrected))
         asked = len(world.server.seen)
-        third = scheduled_run(installation, 4)
+        third = scheduled_run(installation, 2)
         assert headlines(installation) == expected
         assert (third["outcomes"]["indexed"], third["outcomes"]["updated"]) == (0, 0)
         assert not [seen for seen in world.server.seen[asked:] if "/news/story" in seen.path]  # nothing fetched again
