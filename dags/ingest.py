@@ -46,7 +46,7 @@ from pipeline.settings import MANUAL, describe_schedule, load_settings, load_sou
 ARTICLES = Asset("news_articles", uri="news://articles")
 
 
-def tell_of_failure(context: dict[str, Any]) -> None:
+def tell_of_failure(context: Any) -> None:
     """Callback of a run that failed: by e-mail and webhook, where the settings name any."""
     from news_alerts import tell_of_failed_run  # the file beside this one; its folder is on the path by then
 

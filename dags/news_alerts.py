@@ -36,7 +36,7 @@ class WebhookNotifier(BaseNotifier):
         self.connection_id = connection_id
         self.payload = payload
 
-    def notify(self, context: Any) -> None:
+    def notify(self, context: Any) -> None:  # noqa: ARG002 - Airflow's own signature
         """Send it. Raises an error of httpx2 where nobody takes it."""
         import httpx2
 
