@@ -11,11 +11,12 @@ RUN pip install --no-cache-dir "uv>=0.9" \
 
 WORKDIR /opt/news
 COPY pyproject.toml uv.lock README.md ./
-RUN uv sync --frozen --no-dev --no-install-project --extra postgres
+RUN uv sync --frozen --no-dev --no-install-project --extra postgres --extra celery
 COPY pipeline pipeline
 COPY dags dags
+COPY plugins plugins
 COPY config config
-RUN uv sync --frozen --no-dev --no-editable --extra postgres
+RUN uv sync --frozen --no-dev --no-editable --extra postgres --extra celery
 
 USER news
 CMD ["news", "--help"]

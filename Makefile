@@ -11,7 +11,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 export UV_SYSTEM_CERTS ?= true
 export UV_NATIVE_TLS ?= true
 
-.PHONY: help setup run up test lint bench clean
+.PHONY: help setup run up env test lint bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ run: setup ## Ingest the samples through Airflow and search them (a first run ta
 
 up: setup ## Keep Elasticsearch and Airflow running, on schedule, until Ctrl-C
 	@exec .venv/bin/news up
+
+env: ## Write .env with random secrets for docker compose
+	@bash docker/make-env.sh
 
 test: setup lint ## Check types and style, run all tests
 	.venv/bin/pytest -m "not shared"

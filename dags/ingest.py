@@ -27,8 +27,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_current_context, task, task_group
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from pipeline.errors import ConfigurationError
 from pipeline.models import Window
 from pipeline.schedule import (
     BACKFILL_POOL,
@@ -107,12 +108,15 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
             start, end = dag_run.data_interval_start, dag_run.data_interval_end
             interval = Window(since=start, until=end) if start and end and start < end else None
             is_backfill = dag_run.run_type == "backfill"
-            request = request_from_conf(
-                dag_run.conf or {},
-                load_sources(load_settings()),
-                default_source_ids=source_ids,
-                backfill_interval=interval if is_backfill else None,
-            )
+            try:
+                request = request_from_conf(
+                    dag_run.conf or {},
+                    load_sources(load_settings()),
+                    default_source_ids=source_ids,
+                    backfill_interval=interval if is_backfill else None,
+                )
+            except ConfigurationError as error:
+                raise AirflowFailException(str(error)) from error  # a second try would read the same
             return request, is_backfill or request.is_backfill
 
         def news_run_id() -> str:

@@ -70,22 +70,22 @@ class Alert:
 
 
 def silent_sources(
-    arrivals: Mapping[str, tuple[int, datetime]],
+    arrivals: Mapping[str, tuple[int, datetime, datetime]],
     source_ids: Iterable[str],
     settings: AlertSettings,
     now: datetime,
 ) -> list[Alert]:
     """Sources without a new article for several times their usual pause. Pure.
 
-    ``arrivals`` are the hours with new articles in ``baseline_days`` and the last article's time, by source. Two
-    arrivals or fewer are no habit.
+    ``arrivals`` are, by source, in how many hours new articles came lately, the first and the last time (see
+    ``Ledger.arrivals``). Two arrivals or fewer are no habit.
     """
     alerts = []
     for source_id in sorted(source_ids):
-        hours, last = arrivals.get(source_id, (0, now))
+        hours, first, last = arrivals.get(source_id, (0, now, now))
         if hours < 3:
             continue
-        usual = timedelta(days=settings.baseline_days) / hours
+        usual = (last - first) / (hours - 1)
         bound = max(usual * settings.silence_factor, timedelta(hours=settings.silence_hours))
         if now - last > bound:
             alerts.append(
@@ -344,7 +344,7 @@ def check(services: Services, sources: Sequence[Source]) -> list[Alert]:
     past = now - DAY - timedelta(days=settings.baseline_days)
     watched = [source.id for source in sources if source.enabled and source.schedule != MANUAL]
     ledger = services.ledger
-    found = silent_sources(ledger.arrivals(since=past, until=now), watched, settings, now)
+    found = silent_sources(ledger.arrivals(days=settings.baseline_days, until=now), watched, settings, now)
     found += unreadable_sources(services.states.health(source_id) for source_id in watched)
     rates = jumped_rates(
         ledger.count_outcomes(since=now - DAY, until=now),

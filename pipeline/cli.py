@@ -78,6 +78,10 @@ def _options(
         format="%(message)s",
         handlers=[RichHandler(console=err, show_path=False)],
     )
+    # Where structlog is installed (Airflow brings it), stamina would tell of retries on standard output.
+    from stamina import instrumentation
+
+    instrumentation.set_on_retry_hooks([instrumentation.LoggingOnRetryHook])
 
 
 # ---------------------------------------------------------------------------------------------- ingest

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +233,8 @@ class Ledger:
             left = [
                 replace(_ref(row), archived=_address(row))
                 for row in connection.execute(
-                    sa.select(_work).where(unfinished).order_by(_work.c.run_id, _work.c.position)
+                    # Locked, so that of two runs planned at once one gets it; SQLite locks the whole database.
+                    sa.select(_work).where(unfinished).order_by(_work.c.run_id, _work.c.position).with_for_update()
                 ).mappings()
             ]
             connection.execute(sa.update(_work).where(unfinished).values(taken_over_by=run_id))
@@ -515,17 +516,33 @@ class Ledger:
                 counts.setdefault(source_id, {})[outcome, reason] = count
         return counts
 
-    def arrivals(self, *, since: datetime, until: datetime) -> dict[str, tuple[int, datetime]]:
-        """In how many different hours each source brought a new article, and when the last one came."""
+    def arrivals(self, *, days: int, until: datetime) -> dict[str, tuple[int, datetime, datetime]]:
+        """How each source's new articles came: in how many different hours, the first and the last of them.
+
+        Counted over the ``days`` before the last one, so that a source that has been silent for long keeps its habit.
+        """
+        ever = datetime(1970, 1, 1, tzinfo=UTC)
+        indexed = _work.c.outcome == OutcomeKind.INDEXED.value
         hour = sa.func.substr(_work.c.ended_at, 1, 13)
-        query = (
-            sa.select(_work.c.source_id, sa.func.count(sa.distinct(hour)), sa.func.max(_work.c.ended_at))
-            .join(_runs, _runs.c.run_id == _work.c.run_id)
-            .where(*self._ended_live(since, until), _work.c.outcome == OutcomeKind.INDEXED.value)
+        joined = _work.join(_runs, _runs.c.run_id == _work.c.run_id)
+        latest = (
+            sa.select(_work.c.source_id, sa.func.max(_work.c.ended_at))
+            .select_from(joined)
+            .where(*self._ended_live(ever, until), indexed)
             .group_by(_work.c.source_id)
         )
+        found: dict[str, tuple[int, datetime, datetime]] = {}
         with self._reader.connect() as connection:
-            return {source_id: (hours, _time(last)) for source_id, hours, last in connection.execute(query)}
+            for source_id, last in connection.execute(latest).all():
+                since = _time(last) - timedelta(days=days)
+                habit = (
+                    sa.select(sa.func.count(sa.distinct(hour)), sa.func.min(_work.c.ended_at))
+                    .select_from(joined)
+                    .where(*self._ended_live(since, until), indexed, _work.c.source_id == source_id)
+                )
+                hours, first = connection.execute(habit).one()
+                found[source_id] = (hours, _time(first), _time(last))
+        return found
 
     def latest_example(self, source_id: str, outcome: str, reason: str | None) -> LedgerEntry | None:
         """The reference of a source that ended so last."""

@@ -287,12 +287,24 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextSignature:
+    """What is kept of a text's wording to find and verify near copies: MinHash values, and how many shingles it has.
+
+    Each band is its number in two digits and some values, as one word: texts that share a band may be near copies.
+    """
+
+    bands: tuple[str, ...]
+    shingles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrichedArticle:
     """An article with its language, entities and fingerprint, ready to become a document.
 
     ``entities_model`` names the model that found the entities, or is None where the step is off.
-    ``content_hash`` is equal for equal text, whatever the address. ``countries`` are the ISO codes of the countries
-    that the places lie in, the most mentioned first.
+    ``content_hash`` is equal for equal text, whatever the address; ``signature`` alike for near copies, and None for
+    texts too short to tell. ``countries`` are the ISO codes of the countries that the places lie in, the most
+    mentioned first.
     """
 
     article: Article
@@ -301,6 +313,7 @@ class EnrichedArticle:
     entities_model: str | None
     content_hash: str
     countries: tuple[str, ...] = ()
+    signature: TextSignature | None = None
 
 
 # --------------------------------------------------------------------------------------------- outcomes

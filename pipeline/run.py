@@ -53,6 +53,7 @@ from pipeline.index import quarantine, runs, templates, writer
 from pipeline.index import sources as source_health
 from pipeline.index.documents import Document, to_document
 from pipeline.ledger import KEEP_THEIR_OWN, Capture, Ledger, RunRecord, WorkItem
+from pipeline.logs import log_outcome
 from pipeline.models import (
     ArchiveAddress,
     Article,
@@ -363,7 +364,9 @@ def process_batch(
 
     def end(ended: Sequence[tuple[int, ItemResult]]) -> None:
         services.ledger.record_outcomes(run_id, ended, now=services.now())
-        results.extend(result for _, result in ended)
+        for _, result in ended:
+            log_outcome(log, run_id, result)
+            results.append(result)
         progress(len(ended))
 
     try:

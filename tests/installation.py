@@ -20,6 +20,8 @@ from pipeline.schedule import RunRequest
 from pipeline.settings import load_settings, load_sources
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+SEED = REPOSITORY.parent / "shared" / "seed"
+"""The sample collection beside the repository, for tests marked ``shared``."""
 NEWS = Path(sys.executable).with_name("news")
 """The console script, as `uv sync` installed it."""
 

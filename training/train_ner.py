@@ -281,6 +281,7 @@ def train(
     chance: float,
     drop: float,
     gmb: float,
+    gold: float,
     rate: float,
     start: Path | None,
 ) -> None:
@@ -293,7 +294,7 @@ def train(
     nlp = begin(training["ewt"][:200], width, depth, hidden) if start is None else spacy.load(start)
     optimizer = Adam(rate, beta1=0.9, beta2=0.999, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=True)
     vary = Variation(rng, [s for found in training.values() for s in found])
-    repeats = {"gmb": gmb, "ewt": 2.0, "redocred": 2.0, "wnut": 1.0}
+    repeats = {"gmb": gmb, "ewt": gold, "redocred": gold, "wnut": 1.0}
     started, best, step = time.monotonic(), 0.0, 0
     # Texts have 2.2 sentences on average, see texts().
     total = epochs * sum(len(found) * repeats[name] for name, found in training.items()) / 2.2
@@ -361,12 +362,13 @@ def main() -> None:
     parser.add_argument("--chance", type=float, default=0.4, help="of a name to be replaced in a varied text")
     parser.add_argument("--drop", type=float, default=0.3)
     parser.add_argument("--gmb", type=float, default=0.5, help="share of GMB in each epoch")
+    parser.add_argument("--gold", type=float, default=2.0, help="how often EWT and Re-DocRED come in each epoch")
     parser.add_argument("--rate", type=float, default=0.001, help="highest learning rate; it falls to nothing")
     parser.add_argument("--start", type=Path, help="a trained pipeline to go on from")
     a = parser.parse_args()
     train(
         a.corpora, a.target, epochs=a.epochs, width=a.width, depth=a.depth, hidden=a.hidden, minutes=a.minutes,
-        chance=a.chance, drop=a.drop, gmb=a.gmb, rate=a.rate, start=a.start,
+        chance=a.chance, drop=a.drop, gmb=a.gmb, gold=a.gold, rate=a.rate, start=a.start,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.enrich import language
 from pipeline.enrich.entities import EntityModel, load_entity_model
-from pipeline.enrich.fingerprints import content_hash
+from pipeline.enrich.fingerprints import content_hash, signature
 from pipeline.enrich.places import countries_of
 from pipeline.enrich.resolution import EntityReview, read_entity_review, resolve
 from pipeline.errors import ArticleFailed, Reason
@@ -103,6 +103,7 @@ class Enricher:
                 entities=entities,
                 entities_model=None if mentions is None else self.entities_model,
                 content_hash=content_hash(article.body, standfirst=article.description),
+                signature=signature(article.body, standfirst=article.description),
                 countries=countries_of((e.place, len(e.mentions)) for e in entities if e.place is not None),
             )
         except Exception as error:  # noqa: BLE001 - as above

@@ -1,12 +1,37 @@
-"""Fingerprints of an article's text: equal for equal wording, whatever the address, layout or punctuation."""
+"""Fingerprints of an article's text: equal for equal wording, alike for alike wording, whatever address or layout."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+import struct
 import unicodedata
 
+from rensa import RMinHash  # type: ignore[import-untyped]
+
+from pipeline.models import TextSignature
+
+BANDS = 84
+"""Bands of a signature. Two texts of Jaccard similarity s share one with probability 1 - (1 - s^3)^84."""
+
+ROWS = 3
+"""MinHash values per band: three keep texts that merely share a paragraph from meeting."""
+
+LEAST_WORDS = 60
+"""Texts with fewer words have no signature: so short a text says too little to tell a copy from a form filled in."""
+
+_SEED = 5
+_SHINGLE = 3
+_UNSPACED_SHINGLE = 6
+_FIGURE_WEIGHT = 3
+
 _NOT_A_WORD = re.compile(r"[\W_]+")
+
+# Thai, Lao, Burmese, Khmer, kana and Chinese characters: scripts that put no blanks between words.
+_UNSPACED = re.compile(
+    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff])"
+)
 
 
 def content_hash(body: str, *, standfirst: str | None = None) -> str:
@@ -22,10 +47,52 @@ def content_hash(body: str, *, standfirst: str | None = None) -> str:
 
     A text without any letter or digit is hashed as it stands, so that "!!!" and "???" stay apart.
     """
-    first, _, rest = body.partition("\n\n")
-    if standfirst and rest.strip() and _words(first) == _words(standfirst):
-        body = rest
+    body = _without_standfirst(body, standfirst)
     return hashlib.sha256((_words(body) or body).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def signature(body: str, *, standfirst: str | None = None) -> TextSignature | None:
+    """The MinHash signature of a text's shingles of three words (six characters in scripts without blanks).
+
+    Words are those of ``content_hash``. Shingles with a figure in them count three times: two weather reports of one
+    form differ in the figures, two editions of one story rarely do. None for texts under LEAST_WORDS words (two
+    characters of a script without blanks count as one).
+
+    A. Broder, "On the resemblance and containment of documents" (1997); 252 values, of which 16 bits are kept
+    (P. Li and C. König, "b-Bit Minwise Hashing", 2010).
+    """
+    words = _words(_without_standfirst(body, standfirst))
+    spaced, unspaced = words.split(), 0
+    if _UNSPACED.search(words):
+        unspaced = len(_UNSPACED.findall(words))
+        spaced = _UNSPACED.sub(r" \1 ", words).split()
+    if len(spaced) - unspaced + unspaced // 2 < LEAST_WORDS:
+        return None
+    width = _UNSPACED_SHINGLE if 2 * unspaced > len(spaced) else _SHINGLE
+    shingles = {" ".join(spaced[start : start + width]) for start in range(len(spaced) - width + 1)}
+    with_figure = [shingle for shingle in shingles if any(character.isdecimal() for character in shingle)]
+    shingles.update(f"{shingle} +{extra}" for shingle in with_figure for extra in range(1, _FIGURE_WEIGHT))
+    sketch = RMinHash(num_perm=BANDS * ROWS, seed=_SEED)
+    sketch.update([shingle.encode("utf-8", "surrogatepass") for shingle in shingles])
+    values = struct.pack(f">{BANDS * ROWS}H", *((value ^ value >> 16) & 0xFFFF for value in sketch.digest()))
+    text = base64.urlsafe_b64encode(values).decode()
+    # Three values of two bytes are exactly eight characters.
+    bands = tuple(f"{number:02d}{text[number * 8 : number * 8 + 8]}" for number in range(BANDS))
+    return TextSignature(bands=bands, shingles=len(shingles))
+
+
+def resemblance(one: TextSignature, other: TextSignature) -> float:
+    """The estimated Jaccard similarity of two texts' shingles, 0 to 1, with a standard error of 0.03 at most."""
+    return sum(a == b for a, b in zip(_values(one), _values(other), strict=True)) / (BANDS * ROWS)
+
+
+def _values(of: TextSignature) -> memoryview:
+    return memoryview(base64.urlsafe_b64decode("".join(band[2:] for band in of.bands))).cast("H")
+
+
+def _without_standfirst(body: str, standfirst: str | None) -> str:
+    first, _, rest = body.partition("\n\n")
+    return rest if standfirst and rest.strip() and _words(first) == _words(standfirst) else body
 
 
 def _words(text: str) -> str:

@@ -111,6 +111,12 @@ _NO_NAMES = frozenset(
     .split()
 )  # fmt: skip
 """Directions, and words of page furniture that models take for names."""
+_BODIES = frozenset(
+    """university college institute academy ministry department agency commission committee council parliament party
+    union association federation foundation society bank fund group corporation corp company inc ltd llc plc gmbh
+    airlines airways railways records newspaper league orchestra museum""".split()
+)
+"""Words that make a name of several words an organization's, whatever the model says."""
 _PARTICLES = frozenset("al el bin ibn abu von van de der den da di del la le du dos ter ben st".split())
 _SUFFIXES = frozenset("jr jr. sr sr. ii iii iv phd md mp mep".split())
 _QUOTES = "\"'`‘’“”«»„()[]{}<>*•-–—,;:!?…/\\|#@ \t\r\n\f\v\u00a0\u200b\ufeff"
@@ -190,7 +196,14 @@ def _clean(mention: Mention, body: str) -> Mention | None:
         return None  # "North" of "North Korean"
     if kind in (EntityType.PERSON, EntityType.ORGANIZATION) and is_country(text):
         kind = EntityType.PLACE
+    elif kind in (EntityType.PERSON, EntityType.PLACE) and _is_called_organization(text):
+        kind = EntityType.ORGANIZATION
     return Mention(text=text, type=kind, start=start, end=end)
+
+
+def _is_called_organization(text: str) -> bool:
+    words = text.casefold().rstrip(".").split()
+    return len(words) > 1 and (words[-1] in _BODIES or (words[0] in _BODIES and words[1] in ("of", "for")))
 
 
 def _goes_with_titles(word: str) -> bool:

@@ -10,6 +10,8 @@ lengths tell much:
 3. Where both are short, trafilatura's thorough mode is asked, and then the text that the page states in JSON-LD.
 """
 
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
 from __future__ import annotations
 
 import re
@@ -22,6 +24,7 @@ from pipeline.extract.trim import trim
 
 SOMEWHAT_LONGER = 1.3
 FAR_LONGER = 2.5
+MAX_ELEMENTS = 30_000
 SHORT = 500
 """Characters below which a text may be a teaser, and further candidates are asked."""
 
@@ -48,11 +51,13 @@ def extract_body(
     """
     part = densest_part(tree)
     dense = _length(part.blocks)
-    known = _length(known_blocks := _trafilatura(tree, thorough=False))
+    # trafilatura's time grows faster than a page's elements; beyond any real article the densest part decides alone.
+    moderate = sum(1 for _ in tree.iter()) <= MAX_ELEMENTS
+    known = _length(known_blocks := _trafilatura(tree, thorough=False) if moderate else [])
     blocks, origin = part.blocks, "density"
-    if not dense or SOMEWHAT_LONGER * known < dense <= FAR_LONGER * known:
+    if moderate and (not dense or SOMEWHAT_LONGER * known < dense <= FAR_LONGER * known):
         blocks, origin = known_blocks, "trafilatura.fast"
-    if _length(blocks) < SHORT:
+    if moderate and _length(blocks) < SHORT:
         thorough_blocks = _trafilatura(tree, thorough=True)
         if _length(thorough_blocks) > _length(blocks):
             blocks, origin = thorough_blocks, "trafilatura.balanced"

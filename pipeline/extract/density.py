@@ -4,6 +4,8 @@ trafilatura looks for the names that templates give to article bodies, and takes
 into many sections of its own making. Prose gives itself away without names: long blocks with few links.
 """
 
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
 from __future__ import annotations
 
 import re
@@ -20,13 +22,13 @@ _ALL_LINK = 0.8
 _MOSTLY_LINK = 0.9
 _FURNITURE_SHARE = 0.3
 """What holds more of a page's prose than this is its article, whatever its class is called ("has-sidebar", "no-menu")."""
-_BLOCKS = frozenset("p li blockquote pre h1 h2 h3 h4 h5 h6 dd dt tr".split())  # noqa: SIM905
+_BLOCKS = frozenset("p li blockquote pre h1 h2 h3 h4 h5 h6 dd dt tr".split())
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _INLINE = frozenset(
-    "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var br wbr".split()  # noqa: SIM905
+    "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var br wbr".split()
 )
-_NEVER_TEXT = frozenset("script style template svg select option iframe textarea video audio".split())  # noqa: SIM905
-_SKIPPED = frozenset("noscript nav footer aside form button figcaption dialog".split())  # noqa: SIM905
+_NEVER_TEXT = frozenset("script style template svg select option iframe textarea video audio".split())
+_SKIPPED = frozenset("noscript nav footer aside form button figcaption dialog".split())
 _SKIPPED_NAME = re.compile(
     r"(?:^|[\s_-])(?:related|recommend\w*|comments?|respond|share|sharing|social|newsletter|subscribe|sign-?up|promo\w*|sponsor\w*|advert\w*|ads?|banner"
     r"|cookies?|consent|gdpr|breadcrumbs?|sidebar|side-?bar|widget-area|footer|menu|navbar|nav|toc|table-of-contents|author-?(?:bio|box|info|card)?|bio|byline|tags?"
@@ -117,9 +119,8 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
             continue
         counter += 1
         own = (*ancestors, counter)
-        if (
-            tag in _HEADINGS
-            or tag in _BLOCKS
+        if tag in _HEADINGS or (
+            tag in _BLOCKS
             and not any(
                 isinstance(d.tag, str) and d.tag in ("p", "li", "div", "ul", "ol", "table")
                 for d in element.iterdescendants()

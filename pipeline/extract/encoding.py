@@ -5,6 +5,8 @@ that a reader can't make but an archive can: bytes that are UTF-8 are read as UT
 as no other encoding produces valid multi-byte UTF-8 by accident.
 """
 
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
 from __future__ import annotations
 
 import codecs
@@ -157,6 +159,12 @@ def decode(body: bytes, declared: str | None = None) -> DecodedText:
         text, errors = _decode_counting(body, name)
         if errors <= max(1, len(body) // 2000) and (name != "cp1252" or not _cp1252_is_doubtful(text)):
             return DecodedText(text, name, "declared")
+    if (
+        usual
+        and not _decode_counting(body, usual)[1]
+        and not (usual == "cp1252" and _cp1252_is_doubtful(body.decode(usual, "stray_latin1")))
+    ):
+        return DecodedText(_decode_counting(body, usual)[0], usual, "language")
     if detected := _detect(body):
         return DecodedText(_decode_counting(body, detected)[0], detected, "detected")
     if usual:
@@ -197,7 +205,8 @@ def _usual_encoding(body: bytes) -> str | None:
     if match is None:
         return None
     language = match[1].decode("ascii").lower()
-    return _LANGUAGE_DEFAULTS.get(language) or _LANGUAGE_DEFAULTS.get(language.partition("-")[0])
+    # "All other locales: windows-1252", says the table.
+    return _LANGUAGE_DEFAULTS.get(language) or _LANGUAGE_DEFAULTS.get(language.partition("-")[0], "cp1252")
 
 
 def _unmarked_utf16(body: bytes) -> str | None:

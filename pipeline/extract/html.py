@@ -1,5 +1,7 @@
 """A page in HTML to an article: one parse, shared by everything that looks at the page. Pure."""
 
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
 from __future__ import annotations
 
 import re
@@ -29,6 +31,9 @@ _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,[A-Za-z0-9
 _WRAPPERS = re.compile(
     r"</?(?:div|span|font|center|b|i|u|em|strong|small|section|main|ins|big|tt|blockquote|ul|ol|dl|table|tbody|tr|td)\b[^>]{0,2000}>",
     re.I,
+)
+_ALL_BUT_TEXT = re.compile(
+    r"</?(?!(?:html|head|body|title|meta|link|script|style|p|h[1-6]|a|br|li|time|img)\b)[a-z][^>]{0,2000}>", re.I
 )
 _START_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _VOID = frozenset(
@@ -165,6 +170,8 @@ def parse(text: str) -> HtmlElement | None:
     text = _INVALID.sub("", text)
     if _nesting(text) > MAX_DEPTH:
         text = _WRAPPERS.sub("\n", text)
+        if _nesting(text) > MAX_DEPTH:
+            text = _ALL_BUT_TEXT.sub("\n", text)
     parser = HTMLParser(
         encoding="utf-8",
         remove_comments=True,

@@ -4,6 +4,8 @@ Every rule asks for a mark that pages of that kind bear and articles don't. Wher
 (not only in OpenGraph, where templates say so of everything), rules that go by its address or its looks give way.
 """
 
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
 from __future__ import annotations
 
 import re
@@ -19,7 +21,7 @@ from pipeline.settings import ExtractSettings
 from pipeline.urls import looks_like_article
 
 _STRONG_TYPES = frozenset(
-    "Article NewsArticle BlogPosting ReportageNewsArticle AnalysisNewsArticle OpinionNewsArticle ReviewNewsArticle "  # noqa: SIM905
+    "Article NewsArticle BlogPosting ReportageNewsArticle AnalysisNewsArticle OpinionNewsArticle ReviewNewsArticle "
     "BackgroundNewsArticle ScholarlyArticle MedicalScholarlyArticle TechArticle Report LiveBlogPosting".split()
 )
 _FORUM_TYPES = frozenset({"QAPage", "DiscussionForumPosting"})

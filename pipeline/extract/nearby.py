@@ -1,5 +1,7 @@
 """What a reader sees beside the headline: when the article was published or updated, and by whom. Pure."""
 
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
 from __future__ import annotations
 
 import re
@@ -13,6 +15,7 @@ from pipeline.extract.dates import ParsedDate, find_date, parse_date
 # How far from the headline a date line may stand, in characters of visible text.
 BEFORE_HEADLINE = 400
 AFTER_HEADLINE = 1_200
+_MOST_WORDS = 14  # of a line that doesn't say what its date is
 _LONGEST_LINE = 160  # longer lines are sentences, and dates in sentences are what the story is about
 _MAX_TEXT = 60_000
 _LIST = 3
@@ -66,9 +69,9 @@ _NAME_PARTICLES = frozenset(
 )
 _ANY_YEAR = re.compile(r"(?:19|20)\d\d")
 _INLINE = frozenset(
-    "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var address svg path use".split()  # noqa: SIM905
+    "a abbr b bdi bdo cite code data em font i ins kbd label mark q s small span strong sub sup time tt u var address svg path use".split()
 )
-_SKIPPED = frozenset("script style template noscript svg select option nav footer iframe button textarea".split())  # noqa: SIM905
+_SKIPPED = frozenset("script style template noscript svg select option nav footer iframe button textarea".split())
 _WRAPPERS = frozenset({"nav", "button", "noscript"})  # one that is never closed swallows the page
 _SKIPPED_CLASS = re.compile(r"related|recent|sidebar|comments|carousel|recommend|popular|trending", re.I)
 
@@ -165,7 +168,8 @@ def _dates_in(lines: list[str], number: int) -> Iterator[DateLine]:
         if not lead.strip(" :|-–—•·,") and start == 0 and number and len(lines[number - 1]) <= 40:
             lead = lines[number - 1]  # a label of its own: "Published" above, the date below
         role = "updated" if _UPDATED.search(lead) else "published" if _PUBLISHED.search(lead) else ""
-        yield DateLine(role, date)
+        if role or len(line.split()) <= _MOST_WORDS:
+            yield DateLine(role, date)
         start = end
 
 

@@ -4,8 +4,11 @@ Normal prose passes through unchanged: a line is taken out only where it is, as 
 and captions are looked for only in text that bears the marks of scraping.
 """
 
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -62,8 +65,10 @@ _CREDIT = re.compile(
     r"(?:[\w .,'’-]{0,60}(?:/|\bvia\b|\|)\s*)?(?:getty(?:\s+images)?|reuters|afp|ap(?:\s+photo)?|epa|shutterstock|alamy|pa(?:\s+wire)?)(?:\s*/\s*[\w .'’-]{1,40})?",
     re.IGNORECASE,
 )
+_NAME = r"[^\W\d_][\w.'’-]*(?:\s+[^\W\d_][\w.'’-]*){0,4}"
+# Several names are joined by "and"; what follows a lone name after a comma is the paper or the place.
 _BYLINE = re.compile(
-    r"(?:written\s+|reported\s+|posted\s+)?by\s+(?P<names>[^\W\d_][\w.'’-]*(?:\s+[^\W\d_][\w.'’-]*){0,4}(?:\s*(?:,|\band\b|&)\s*[^\W\d_][\w.'’-]*(?:\s+[^\W\d_][\w.'’-]*){1,4}){0,5})"
+    rf"(?:written\s+|reported\s+|posted\s+)?by\s+(?P<names>{_NAME}?(?:(?:\s*,\s*{_NAME}?){{0,5}}\s*(?:\band\b|&)\s*{_NAME}?)?)"
     r"\s*(?:(?:,|\||–|—|-|\bfor\b|\bin\b)\s*(?P<rest>.{0,80}))?",
     re.IGNORECASE,
 )
@@ -82,6 +87,8 @@ _STRONG_MARKS = re.compile(
 _SENTENCE_END = re.compile(r"[.!?…。！？｡।؟۔։;:，、][\"'’”»›)\]】」』*]*$|[\"’”»」』]$")
 _PAGE_BREAK = re.compile(r"[ \t]*\f[ \t]*")
 _SPACES = re.compile(r"[ \t]*\u00a0[ \t\u00a0]+|[ \t\u00a0]+\u00a0[ \t]*")
+_LONG_BLANKS = re.compile("[ \t\u00a0]{100,}")
+_LONGEST_FURNITURE = 320
 _INVISIBLE = re.compile("[\u2060\ufeff\u00ad\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -113,7 +120,8 @@ def repair(text: str) -> str:
         .replace("\u2029", "\n\n")
         .replace("\x85", "\n")
     )
-    text = _INVISIBLE.sub("", text)
+    # Runs of blanks that no text has would make the patterns below slow.
+    text = _LONG_BLANKS.sub("  ", _INVISIBLE.sub("", text))
     return fix_mojibake(text)
 
 
@@ -129,7 +137,7 @@ def fix_mojibake(text: str) -> str:
 
 def is_furniture(line: str) -> bool:
     """Whether a line, as a whole, is a known piece of a page's furniture ("Scroll down for video", "Read more")."""
-    return len(line) <= 320 and _FURNITURE.fullmatch(line) is not None
+    return len(line) <= _LONGEST_FURNITURE and _FURNITURE.fullmatch(line) is not None
 
 
 def fits_as_headline(line: str) -> bool:
@@ -174,7 +182,7 @@ def _wrap_width(blocks: list[list[str]]) -> int | None:
         return None
     breaks = wraps = 0
     for block in blocks:
-        for line, following in zip(block, block[1:], strict=False):
+        for line, following in itertools.pairwise(block):
             if _BULLET.match(following):
                 continue
             breaks += 1
@@ -221,7 +229,12 @@ class _Cleaner:
         self.modified: list[str] = []
 
     def result(self) -> CleanText:
-        scraped = sum(1 for paragraph in self.paragraphs for line in paragraph if _STRONG_MARKS.fullmatch(line))
+        scraped = sum(
+            1
+            for paragraph in self.paragraphs
+            for line in paragraph
+            if len(line) < _LONGEST_FURNITURE and _STRONG_MARKS.fullmatch(line)
+        )
         kept = self._without_furniture(self.paragraphs)
         headline, rest = self._headline(kept)
         rest = self._without_byline(rest)
@@ -238,7 +251,9 @@ class _Cleaner:
         for paragraph in paragraphs:
             lines: list[str] = []
             for line in paragraph:
-                if _FURNITURE.fullmatch(line):
+                if len(line) > 2 * _LONGEST_FURNITURE:
+                    lines.append(line)
+                elif is_furniture(line):
                     self.removed.append(RemovedText(kind="furniture", text=line))
                 elif _SOURCE_LINE.fullmatch(line) and not _is_sentence(line.partition(":")[2]):
                     self.removed.append(RemovedText(kind="source_line", text=line))

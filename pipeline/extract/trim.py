@@ -1,5 +1,7 @@
 """What sticks to an article's text in spite of all: its own headline, date and sharing lines before it, boxes after it. Pure."""
 
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
 from __future__ import annotations
 
 import re
@@ -79,9 +81,9 @@ def _end(blocks: list[str], authors: tuple[str, ...]) -> int:
         after += len(block)
         if after > _ENDING_SHARE * total:
             break
-        if len(block) <= _LONGEST_LABEL and _END_MARK.fullmatch(block.lstrip("- ")):
-            end = number
-        elif number > 0.6 * len(blocks) and any(_is_note_on(author, block) for author in authors):
+        if (len(block) <= _LONGEST_LABEL and _END_MARK.fullmatch(block.lstrip("- "))) or (
+            number > 0.6 * len(blocks) and any(_is_note_on(author, block) for author in authors)
+        ):
             end = number
     return end
 

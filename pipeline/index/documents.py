@@ -17,7 +17,8 @@ from pipeline.models import ArticleRef, DateRecord, EnrichedArticle, EntityType
 NOT_HASHED = frozenset({
     # When and how an article was met says nothing of what it says: none of these is worth a write.
     "@timestamp", "timestamp_basis", "first_seen_at", "fetched_at", "archive", "run", "source", "url", "path",
-    "alternate_urls", "duplicate_of", "cluster_id", "revisions", "origins", "document_hash",
+    "alternate_urls", "duplicate_of", "cluster_id", "similarity", "revisions", "revision_count", "origins",
+    "document_hash",
 })  # fmt: skip
 """Fields that ``document_hash`` leaves out; so it does with the candidates of dates."""
 
@@ -71,6 +72,7 @@ def to_document(enriched: EnrichedArticle, *, seen_at: datetime, run_id: str) ->
         for mention in entity.mentions
     ]
     archived = article.archived
+    minhash = enriched.signature
     fields: dict[str, Any] = {
         "@timestamp": iso(published.value if published is not None and dated else seen_at),
         "timestamp_basis": "published" if dated else "first_seen",
@@ -102,6 +104,7 @@ def to_document(enriched: EnrichedArticle, *, seen_at: datetime, run_id: str) ->
         "entities": {"model": enriched.entities_model, **{kind.value: names for kind, names in by_type.items()}},
         "mentions": sorted(mentions, key=lambda mention: (mention["start"], mention["end"])),
         "content_hash": enriched.content_hash,
+        "minhash": minhash and {"bands": list(minhash.bands), "shingles": minhash.shingles},
         "origins": dict(article.origins),
         "archive": archived and {"file": archived.file, "offset": archived.offset, "digest": archived.digest},
         "run": {"id": run_id},

@@ -137,6 +137,7 @@ _NAME: dict[str, Any] = {"type": "keyword", "ignore_above": _SHORT, "fields": {"
 _DATE: dict[str, Any] = {"type": "date"}
 _BOOLEAN: dict[str, Any] = {"type": "boolean"}
 _INTEGER: dict[str, Any] = {"type": "integer"}
+_UNSEARCHED_INTEGER: dict[str, Any] = {"type": "integer", "index": False, "doc_values": False}
 _LONG_INTEGER: dict[str, Any] = {"type": "long"}
 _FLOAT: dict[str, Any] = {"type": "float"}
 _KEPT: dict[str, Any] = {"type": "object", "enabled": False}
@@ -181,11 +182,14 @@ def article_mapping() -> dict[str, Any]:
     mentions                    nested: text, type, name, and start and end in the body (code points)
     places, countries, locations    nested places with coordinates; ISO codes and points for maps
     content_hash                equal for equal text; document_hash: equal where nothing worth a write differs
-    cluster_id, duplicate_of    stories alike; id of the article of another site that has the same text
+    minhash.bands, minhash.shingles    the text's signature, by which near copies are found; how many shingles it has
+    cluster_id, similarity      id of the article that its cluster of copies began with (its own where it stands alone),
+                                and how similar it is, 0 to 1
+    duplicate_of                id of the article of another site that has the same text
     origins                     where each field came from (kept, not searchable)
     archive.*                   the raw record: file, byte offset, payload digest
     run.id                      the run that wrote this version
-    revisions                   nested: earlier versions
+    revisions, revision_count   nested: when the text changed, which sentences went and came; changes in all
     ==========================  =============================================================================
 
     Short names that people try in a search box are aliases: title, text, author, person, place, org, event, lang, date.
@@ -228,12 +232,24 @@ def article_mapping() -> dict[str, Any]:
         "locations": {"type": "geo_point"},
         "content_hash": _KEYWORD,
         "document_hash": _KEYWORD,
+        "minhash": _object(bands={**_KEYWORD, "doc_values": False}, shingles=_UNSEARCHED_INTEGER),
         "cluster_id": _KEYWORD,
+        "similarity": _FLOAT,
         "duplicate_of": _KEYWORD,
         "origins": _KEPT,
         "archive": _object(file=_URL, offset=_LONG_INTEGER, digest=_KEYWORD),
         "run": _object(id=_KEYWORD),
-        "revisions": _nested(at=_DATE, content_hash=_KEYWORD, headline=_TEXT),
+        "revisions": _nested(
+            at=_DATE,
+            content_hash=_KEYWORD,
+            headline=_TEXT,
+            modified_at=_DATE,
+            silent_edit=_BOOLEAN,
+            removed=_TEXT,
+            added=_TEXT,
+            omitted=_INTEGER,
+        ),
+        "revision_count": _INTEGER,
         "title": _alias("headline"),
         "text": _alias("body"),
         "author": _alias("authors.text"),

@@ -1,12 +1,16 @@
 """Documents into the index: one outcome for each, however often, in what order and by how many they are written.
 
 ``write`` works in rounds. A round refreshes the index, looks up with one query what it holds of the pending documents'
-ids and texts, decides (``decide``, pure) and sends the bulk requests. Every write names the version it was decided on,
-so a second writer in between shows as a conflict and the document goes into the next round. Documents of one call that
-have to do with each other are never decided in the same round: the later one waits for the earlier one's result. So a
-call behaves as if its documents had come one after the other.
+ids and texts, with a second one what may be near copies of those that are new or changed (and with a third the text of
+those that are about to get another one), decides (``decide``, pure) and sends the bulk requests. Every write names the
+version it was decided on, so a second writer in between shows as a conflict and the document goes into the next round.
+Documents of one call that have to do with each other are never decided in the same round: the later one waits for the
+earlier one's result. So a call behaves as if its documents had come one after the other: those first seen earliest
+first, then those dated earliest, so that which of several copies counts as the original doesn't depend on the order of
+the list.
 
-What it does not prevent: two writers that create two new documents with the same text at the same moment keep both.
+What it does not prevent: two writers that create two new documents with the same text at the same moment keep both,
+and near copies written at the same moment each in a cluster of its own.
 """
 
 from __future__ import annotations
@@ -22,9 +26,10 @@ import elastic_transport
 from elasticsearch import ApiError, Elasticsearch, helpers
 
 from pipeline.errors import ConfigurationError, IndexUnavailableError, Reason
-from pipeline.index import templates
+from pipeline.index import clusters, templates
 from pipeline.index.client import BUSY, call, describe, retries, translated
 from pipeline.index.documents import Document
+from pipeline.index.revisions import revision, with_revision
 from pipeline.index.templates import Names
 from pipeline.models import Outcome, OutcomeKind, Stage
 from pipeline.settings import IndexSettings
@@ -42,9 +47,22 @@ _TRIES = 12
 
 _LOOKED_UP = [
     "document_hash", "content_hash", "language", "site", "canonical_url", "path", "alternate_urls", "duplicate_of",
-    "first_seen_at", "fetched_at", "modified_at", "archive.digest", "run.id", "revisions",
+    "first_seen_at", "fetched_at", "modified_at", "archive.digest", "run.id", "revisions", "revision_count",
+    "cluster_id", "similarity", "minhash.shingles",
 ]  # fmt: skip
 """What a decision needs to know of a stored document: no text."""
+
+_REPLACED = [*_LOOKED_UP, "headline", "body"]
+"""What a revision tells of as well."""
+
+_CANDIDATE = ["minhash", "cluster_id", "first_seen_at", "@timestamp", "language"]
+"""What verifying a near copy needs."""
+
+_TERMS = 60_000
+"""Bands asked for at a time: a little under Elasticsearch's own limit."""
+
+_CANDIDATES = 5_000
+"""Near copies looked at per round, the oldest: beyond that it is a form filled in thousands of times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,21 +121,29 @@ class Written:
 # --------------------------------------------------------------------------------------------- decisions
 
 
-def decide(document: Document, existing_by_id: Sequence[Stored], existing_by_hash: Sequence[Stored]) -> Action:
+def decide(
+    document: Document,
+    existing_by_id: Sequence[Stored],
+    existing_by_hash: Sequence[Stored],
+    near: Iterable[tuple[str, Mapping[str, Any]]] = (),
+) -> Action:
     """What to do about ``document``, given what the index holds under its id and with its text. Pure.
 
     - Unknown id and text: create, ``indexed``.
     - Known id, same ``document_hash``: nothing, ``unchanged``.
-    - Known id, changed: replaced whole but for first_seen_at, alternate_urls and revisions, ``updated``; moved where
-      its language has changed. An older version never replaces a newer one (``supersedes``).
+    - Known id, changed: replaced whole but for first_seen_at, alternate_urls, revisions and its cluster, ``updated``;
+      moved where its language has changed. An older version never replaces a newer one (``supersedes``). What another
+      text replaces becomes a revision where ``existing_by_id`` holds its body.
     - Unknown id, same text at the same site (or either has no address): the original notes the address,
       ``duplicate``; noted already: ``unchanged``.
     - Unknown id, same text at other sites only: created with ``duplicate_of`` the one first seen, ``duplicate``.
 
-    What was stored as an original stays one, so that ``duplicate_of`` never leads to another duplicate.
+    What was stored as an original stays one, so that ``duplicate_of`` never leads to another duplicate. ``near`` are
+    articles (id and document) that share a band with this one: ``clusters.place`` says which cluster it joins. A
+    document that brings a ``cluster_id`` with it keeps it.
     """
     if existing_by_id:
-        return _decide_known(document, existing_by_id, existing_by_hash)
+        return _decide_known(document, existing_by_id, existing_by_hash, near)
     same_text = existing_by_hash if document.is_comparable else ()
     # The lookup tells of the originals, whatever their site, and of what the document's own site has.
     here = [
@@ -129,15 +155,20 @@ def decide(document: Document, existing_by_id: Sequence[Stored], existing_by_has
         return _merge(document, min(here, key=_seniority), ())
     original = _original(document, same_text)
     if original is None:
-        return Action(kind="create", outcome=Outcome(kind=OutcomeKind.INDEXED), source=document.source)
-    return Action(
-        kind="create",
-        outcome=_duplicate(original),
-        source={**document.source, "duplicate_of": original.id},
-    )
+        source, outcome = dict(document.source), Outcome(kind=OutcomeKind.INDEXED)
+    else:
+        source, outcome = {**document.source, "duplicate_of": original.id}, _duplicate(original)
+    if "cluster_id" not in source:
+        source |= clusters.place(document.id, source, near) if original is None else _copied(original)
+    return Action(kind="create", outcome=outcome, source=source)
 
 
-def _decide_known(document: Document, copies: Sequence[Stored], same_text: Sequence[Stored]) -> Action:
+def _decide_known(
+    document: Document,
+    copies: Sequence[Stored],
+    same_text: Sequence[Stored],
+    near: Iterable[tuple[str, Mapping[str, Any]]],
+) -> Action:
     # More than one copy is what a writer that died while moving leaves behind, or two writers that disagreed.
     current, *rest = sorted(
         copies,
@@ -155,17 +186,27 @@ def _decide_known(document: Document, copies: Sequence[Stored], same_text: Seque
     if not supersedes(document.source, current.source):
         outcome = Outcome(kind=OutcomeKind.UNCHANGED, detail="older version")
         return Action(kind="nothing", outcome=outcome, target=current, surplus=surplus)
-    kept = {
-        key: current.source[key] for key in ("first_seen_at", "alternate_urls", "revisions") if key in current.source
+    same_words = current.source.get("content_hash") == document.source.get("content_hash")
+    source = {
+        **document.source,
+        **{key: current.source[key] for key in ("first_seen_at", "alternate_urls") if key in current.source},
+        **with_revision(current.source, None if same_words else revision(current.source, document.source)),
     }
-    source = {**document.source, **kept}
     if source.get("timestamp_basis") == "first_seen":
         source["@timestamp"] = source["first_seen_at"]
+    original = None
     if not current.is_original:
-        if current.source.get("content_hash") == document.source.get("content_hash"):
+        if same_words:
             source["duplicate_of"] = current.source["duplicate_of"]
         elif document.is_comparable and (original := _original(document, same_text)):
             source["duplicate_of"] = original.id
+    if same_words and "cluster_id" in current.source:
+        kept = {key: current.source[key] for key in ("cluster_id", "similarity") if key in current.source}
+    elif original is not None:
+        kept = _copied(original)
+    else:
+        kept = clusters.place(document.id, source, near, before=current.source)
+    source |= kept
     at_home = next((copy for copy in (current, *rest) if copy.family == document.family), None)
     target = at_home or current
     return Action(
@@ -175,6 +216,10 @@ def _decide_known(document: Document, copies: Sequence[Stored], same_text: Seque
         source=source,
         surplus=tuple(copy for copy in (current, *rest) if copy is not target),
     )
+
+
+def _copied(original: Stored) -> dict[str, Any]:
+    return {"cluster_id": clusters.cluster_of(original.id, original.source), "similarity": 1.0}
 
 
 def supersedes(incoming: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
@@ -252,10 +297,21 @@ def write(
     Raises IndexUnavailableError once Elasticsearch has been away or too busy for ``wait_seconds`` on end (some of the
     documents may have been written by then), and ConfigurationError where it turns us away.
     """
-    written: list[Written] = []
+    written: dict[int, Written] = {}
+    in_order = sorted(range(len(documents)), key=lambda position: _age(documents[position]))
     for start in range(0, len(documents), _ROUND):
-        written += _Writer(client, documents[start : start + _ROUND], settings, Names(prefix), wait_seconds).run()
-    return written
+        positions = in_order[start : start + _ROUND]
+        some = [documents[position] for position in positions]
+        answers = _Writer(client, some, settings, Names(prefix), wait_seconds).run()
+        written |= zip(positions, answers, strict=True)
+    return [written[position] for position in range(len(documents))]
+
+
+def _age(document: Document) -> tuple[str, str, str, str]:
+    # Moments are written in one form (``documents.iso``), which sorts as text. Versions of one article come as fetched.
+    source = document.source
+    moments = (str(source.get(name, "")) for name in ("first_seen_at", "@timestamp", "fetched_at"))
+    return (*moments, document.id)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +372,9 @@ class _Writer:
         if stored is None:
             self.width = max(1, len(active) // 2)
             return
-        operations, surplus = self._plan(active, stored)
+        self._with_text(active, stored)
+        near = self._look_up_near([self.documents[position] for position in active], stored)
+        operations, surplus = self._plan(active, stored, near)
         self.placed |= {copy.id for copy in surplus}
         for name in {self.documents[position].family for operation in operations for position in operation.outcomes}:
             if name not in self.families:
@@ -345,20 +403,66 @@ class _Writer:
         found = self._search({"bool": {"should": [ids, {"bool": same_text}], "minimum_should_match": 1}})
         return None if len(found) == _HITS and len(documents) > 1 else found
 
+    def _with_text(self, active: Sequence[int], stored: list[Stored]) -> None:
+        """Put headline and body to what may be replaced by other words read from another page, in ``stored``."""
+        held = {item.id: item for item in stored}
+        changed = sorted(
+            document.id
+            for position in active
+            if (document := self.documents[position]).id in held
+            and document.source["content_hash"] != held[document.id].source.get("content_hash")
+            and supersedes(document.source, held[document.id].source)
+        )
+        if changed:
+            # The newest state counts, also where another writer has come in between.
+            fresh = self._search({"ids": {"values": changed}}, _REPLACED)
+            stored[:] = [item for item in stored if item.id not in set(changed)] + fresh
+
+    def _look_up_near(self, documents: Sequence[Document], stored: Iterable[Stored]) -> dict[str, list[Stored]]:
+        """By band: what may be near copies of the documents that are new or have other words than before."""
+        settled = {(item.id, item.source.get("content_hash")) for item in stored if "cluster_id" in item.source}
+        bands = sorted({
+            band
+            for document in documents
+            if (document.id, document.source["content_hash"]) not in settled
+            for band in document.source.get("minhash", {}).get("bands", ())
+        })  # fmt: skip
+        found: list[Stored] = []
+        for start in range(0, len(bands), _TERMS):
+            # An exact copy of another site's article is found by its original.
+            query = {
+                "filter": [{"terms": {"minhash.bands": bands[start : start + _TERMS]}}],
+                "must_not": [{"exists": {"field": "duplicate_of"}}],
+            }
+            oldest = {"size": _CANDIDATES, "sort": [{"first_seen_at": "asc"}, {"@timestamp": "asc"}]}
+            some = self._search({"bool": query}, _CANDIDATE, **oldest)
+            if len(some) == _CANDIDATES:
+                # Thousands of one kind would hide all others: the oldest of each cluster speaks for it.
+                some = self._search({"bool": query}, _CANDIDATE, collapse={"field": "cluster_id"}, **oldest)
+            found += some
+        by_band: dict[str, list[Stored]] = defaultdict(list)
+        wanted = set(bands)
+        for item in found:
+            for band in _bands(item.source):
+                if band in wanted:
+                    by_band[band].append(item)
+        return by_band
+
     def _refresh(self) -> None:
         call(lambda: self.client.indices.refresh(index=self.names.articles, ignore_unavailable=True), wait_seconds=0)
 
-    def _search(self, query: Mapping[str, Any]) -> list[Stored]:
+    def _search(self, query: Mapping[str, Any], fields: Sequence[str] = _LOOKED_UP, **options: Any) -> list[Stored]:
         response = call(
             lambda: self.client.search(
                 index=self.names.articles,
                 ignore_unavailable=True,
                 allow_partial_search_results=False,
                 query={"constant_score": {"filter": query}},
-                source_includes=_LOOKED_UP,
-                seq_no_primary_term=True,
-                size=_HITS,
+                source_includes=fields,
+                # Elasticsearch gives no versions of collapsed hits.
+                seq_no_primary_term="collapse" not in options,
                 track_total_hits=False,
+                **{"size": _HITS, **options},
             ),
             wait_seconds=0,
         )
@@ -367,18 +471,22 @@ class _Writer:
                 id=hit["_id"],
                 index=hit["_index"],
                 family=self.names.family_of(hit["_index"]) or templates.family(hit["_source"].get("language", "")),
-                seq_no=hit["_seq_no"],
-                primary_term=hit["_primary_term"],
+                seq_no=hit.get("_seq_no", -1),
+                primary_term=hit.get("_primary_term", -1),
                 source=hit["_source"],
             )
             for hit in response["hits"]["hits"]
         ]
 
-    def _plan(self, active: Sequence[int], stored: Iterable[Stored]) -> tuple[list[_Operation], list[Stored]]:
+    def _plan(
+        self, active: Sequence[int], stored: Iterable[Stored], near: Mapping[str, Sequence[Stored]]
+    ) -> tuple[list[_Operation], list[Stored]]:
         """The bulk operations of a round, and copies to delete. What an earlier document may influence is left out.
 
         ``changed`` holds what this round's earlier documents change or may yet change: ids, texts, and texts at sites;
-        ``noted`` the articles that get more addresses, which any number of documents may add to.
+        ``noted`` the articles that get more addresses, which any number of documents may add to; ``joining`` those
+        that this round places into a cluster, by band. A document that would join another cluster because of these
+        waits for them; one whose cluster is the same without them doesn't.
         """
         by_id: dict[str, list[Stored]] = defaultdict(list)
         by_text: dict[str, list[Stored]] = defaultdict(list)
@@ -388,15 +496,28 @@ class _Writer:
         changed: set[tuple[Any, ...]] = set()
         noted: dict[str, Stored] = {}
         notes: dict[str, dict[int, Outcome]] = defaultdict(dict)
+        joining: dict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
+        joined: set[str] = set()
         operations: list[_Operation] = []
         surplus: list[Stored] = []
         for position in active:
             document = self.documents[position]
             copies = [_newest(noted, item) for item in by_id[document.id]]
             same_text = [_newest(noted, item) for item in by_text[document.source["content_hash"]]]
-            action = decide(document, copies, same_text)
+            bands = _bands(document.source)
+            held = {item.id: item.source for band in bands for item in near.get(band, ()) if item.id not in joined}
+            action = decide(document, copies, same_text, held.items())
             looked_at = {("id", document.id), *_text_keys(document)}
-            if looked_at & changed or (action.kind in ("replace", "move") and document.id in noted):
+            waits = bool(looked_at & changed) or (action.kind in ("replace", "move") and document.id in noted)
+            if fresh := {id_: source for band in bands for id_, source in joining.get(band, ())}:
+                then = decide(document, copies, same_text, (held | fresh).items())
+                if then.source.get("cluster_id") != action.source.get("cluster_id"):
+                    waits, action = True, then
+            if action.source:
+                joined.add(document.id)
+                for band in bands:
+                    joining[band].append((document.id, action.source))
+            if waits:
                 changed |= looked_at | {("id", item.id) for item in same_text}
                 changed |= {("text", copy.source.get("content_hash")) for copy in copies}
                 continue
@@ -536,6 +657,10 @@ class _Writer:
         ]
         self._delete(surplus)
         return bool(surplus)
+
+
+def _bands(source: Mapping[str, Any]) -> list[str]:
+    return _list((source.get("minhash") or {}).get("bands"))
 
 
 def _newest(noted: Mapping[str, Stored], stored: Stored) -> Stored:

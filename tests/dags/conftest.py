@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installation import REPOSITORY, Installation, article_page, installation_in, write_texts
+from installation import SEED, Installation, article_page, installation_in, write_texts
 
 from pipeline.localairflow import LocalAirflow, environment, running
 from pipeline.settings import load_settings
-
-SEED = REPOSITORY.parent / "shared" / "seed"
 
 ReadDags = Callable[..., dict[str, Any]]
 

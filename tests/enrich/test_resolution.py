@@ -163,6 +163,20 @@ def test_countries_are_places_whatever_the_model_says() -> None:
     assert {(e.name, e.type) for e in entities} == {("Russia", EntityType.PLACE), ("Iran", EntityType.PLACE)}
 
 
+def test_bodies_are_organisations_whatever_the_model_says() -> None:
+    """A university or ministry that the model calls a place or a person is listed as an organisation."""
+    body = "Metropolitan Museum, University of Oxford, Bank Street."
+    entities = resolve(
+        [place(body, "Metropolitan Museum"), person(body, "University of Oxford"), place(body, "Bank Street")],
+        body=body,
+    )
+    assert {e.name: e.type.value for e in entities} == {
+        "Metropolitan Museum": "organization",
+        "University of Oxford": "organization",
+        "Bank Street": "place",
+    }
+
+
 def test_names_of_one_country_are_one_entity() -> None:
     """US, U.S. and United States are counted together, with one code and one point."""
     body = "The US and the U.S. and the United States."

@@ -28,12 +28,14 @@ SETTINGS = AlertSettings(min_articles=10)
 
 def test_a_source_is_silent_against_its_own_habit() -> None:
     """An hourly source is missed within hours, a weekly one only after weeks; a new one not at all."""
-    hourly, weekly, new = (500, NOW - timedelta(hours=20)), (3, NOW - timedelta(days=10)), (1, NOW - timedelta(days=20))
+    hourly = (500, NOW - 21 * DAY, NOW - timedelta(hours=20))
+    weekly = (3, NOW - 24 * DAY, NOW - 10 * DAY)
+    new = (1, NOW - 20 * DAY, NOW - 20 * DAY)
     found = alerts.silent_sources({"h": hourly, "w": weekly, "n": new}, ["h", "w", "n", "x"], SETTINGS, NOW)
     assert [alert.source for alert in found] == ["h"]
-    assert found[0].since == hourly[1]
+    assert found[0].since == hourly[2]
     assert "20 hours" in found[0].message
-    later = alerts.silent_sources({"w": weekly}, ["w"], SETTINGS, NOW + timedelta(days=20))
+    later = alerts.silent_sources({"w": weekly}, ["w"], SETTINGS, NOW + 20 * DAY)
     assert [alert.source for alert in later] == ["w"]
     assert alerts.silent_sources({"h": hourly}, [], SETTINGS, NOW) == []  # not watched
 
@@ -120,7 +122,8 @@ def test_a_growing_quarantine_is_told_with_its_main_reason() -> None:
     def entry(number: int, age: timedelta) -> Entry:
         return Entry(
             ref=ArticleRef(source_id="paper", url=f"https://paper.example/{number}"), stage="extract",
-            reason=Reason.EXTRACT_TIMEOUT, message="", last_failed_at=NOW, first_failed_at=NOW - age, run_id="r", command="",
+            reason=Reason.EXTRACT_TIMEOUT, message="", last_failed_at=NOW, first_failed_at=NOW - age, run_id="r",
+            command="",
         )  # fmt: skip
 
     settings = AlertSettings(quarantine_growth=5)
@@ -170,7 +173,7 @@ def test_an_alert_is_told_once_a_day_and_again_when_it_comes_back(installation: 
 def test_the_check_finds_drift_and_silence_in_a_real_index(
     installation: Installation, news: Callable[..., Any]
 ) -> None:
-    """Days of usual articles and one of stubs: the command names source, field, day and an example, and exits with 1."""
+    """Days of usual articles and one of long ones: the command names source, field and an example, and exits with 1."""
     folder = installation.root / "desk"
     settings = "[alerts]\nmin_articles = 5\nsilence_hours = 1\n"
     installation.write_config(

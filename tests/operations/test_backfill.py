@@ -155,10 +155,17 @@ def test_a_backfill_leaves_the_sources_progress_and_the_live_work_alone(installa
         record = plan_run(services, "b1", request(Mode.REFETCH), sources, kind=backfill.KIND)
         assert record.discovered == 1
         services.ledger.finish_run("b1", {}, now=services.now())
+        without_span = RunRequest(source_ids=("desk",), mode=Mode.REFETCH)
+        assert plan_run(services, "b0", without_span, sources, kind=backfill.KIND).discovered == 1
         assert not list((installation.home / "sources").glob("*"))
         live = plan_run(services, "live", RunRequest(source_ids=("desk",)), sources, kind="news run")
         assert live.discovered == 1
         assert services.ledger.history(name=story)[0].taken_over_by is None
+        # Nor does a backfill do what a live run has left.
+        services.ledger.finish_run("live", {}, now=services.now())
+        october = Window(since=NOVEMBER.since - timedelta(days=31), until=NOVEMBER.since)
+        second = plan_run(services, "b2", request(Mode.REFETCH, october), sources, kind=backfill.KIND)
+        assert second.discovered == 0
 
 
 def test_a_stopped_backfill_goes_on_where_it_stopped(

@@ -1,0 +1,111 @@
+"""The DAGs of operations, run by Airflow's `dag.test()`: backfills, maintenance, retries, alerts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elasticsearch import NotFoundError
+from installation import REPOSITORY, Installation, write_texts
+from newsworld.server import NewsServer, Reply
+
+from pipeline.localairflow import environment
+from pipeline.schedule import BACKFILL_POOL, DAG_ID
+from pipeline.settings import load_settings
+
+PROGRAM = REPOSITORY / "tests" / "dags" / "in_airflow.py"
+
+
+def run_dags(installation: Installation, runs: list[dict[str, Any]], **variables: str) -> dict[str, Any]:
+    """Read the DAGs in an Airflow of their own, and run these."""
+    home = installation.root / "airflow"
+    home.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            patch.delenv(name)
+        for name, value in {**installation.environment, **variables}.items():
+            patch.setenv(name, value)
+        ours = environment(load_settings(dict(os.environ)), port=1, scheduled=True)
+    ours |= {"AIRFLOW_HOME": str(home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db"}
+    job = {"dags": str(installation.project / "dags"), "runs": runs}
+    command = [sys.executable, PROGRAM, json.dumps(job)]
+    done = subprocess.run(command, env=ours, cwd=home, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {**json.loads(done.stdout), "log": done.stderr}
+
+
+def states(run: dict[str, Any]) -> dict[str, str]:
+    return {task: state.rpartition(".")[2].lower() for task, _, state in run["tasks"]}
+
+
+def test_the_dags_of_operations(tmp_path: Path, elasticsearch_url: str) -> None:
+    """A backfill runs in its own pool and leaves the live tasks out; a preview writes nothing; maintenance, retries and
+    alerts go through, and an alert reaches the webhook once."""
+    hook: list[str] = []
+
+    def take(seen: Any) -> Reply:
+        hook.append(seen.path)
+        return Reply(status=200, body=b"ok")
+
+    with NewsServer() as server:
+        server.on("/hook", take)
+        installation = Installation(root=tmp_path, elasticsearch_url=elasticsearch_url)
+        installation.write_config(
+            sources='[[source]]\nid = "desk"\nkind = "folder"\nlocation = "desk"\n'
+            '[[source]]\nid = "gone"\nkind = "urls"\nlocation = "urls.txt"\n',
+            settings='[alerts]\nquarantine_growth = 1\nwebhook_connection = "hook"\n[fetch]\nattempts = 1\n'
+            "allow_loopback = true\n[extract]\nworkers = 0\n",
+        )
+        (installation.project / "urls.txt").write_text(
+            "\n".join(server.on(f"/news/story-{n}.html", Reply(status=500, body=b"no")) for n in range(2))
+        )
+        write_texts(installation.project / "desk", range(3))
+        span = {"since": "2020-01-01", "until": "2100-01-01"}
+        try:
+            done = run_dags(
+                installation,
+                [
+                    {"dag_id": DAG_ID, "conf": {"sources": ["desk"], "mode": "refetch", "preview": True, **span}},
+                    {"dag_id": DAG_ID, "conf": {"sources": ["desk"], "mode": "refetch", **span}},
+                    {"dag_id": DAG_ID, "conf": {"sources": ["desk"], "mode": "reextract", **span}},
+                    {"dag_id": DAG_ID, "conf": {"sources": ["gone"]}},
+                    {"dag_id": "news_maintenance"},
+                    {"dag_id": "news_quarantine_retry"},
+                    {"dag_id": "news_alerts"},
+                    {"dag_id": "news_alerts"},
+                ],
+                AIRFLOW_CONN_HOOK=json.dumps({"conn_type": "http", "host": server.url("/hook")}),
+            )
+            _check(done, installation, hook)
+        finally:
+            with contextlib.suppress(NotFoundError):
+                installation.clean_up()
+
+
+def _check(done: dict[str, Any], installation: Installation, hook: list[str]) -> None:
+    assert done["import_errors"] == {}
+    tasks = done["dags"][DAG_ID]["tasks"]
+    assert tasks["backfill.plan"]["pool"] == tasks["backfill.batch"]["pool"] == BACKFILL_POOL
+    assert tasks["batch"]["pool"] != BACKFILL_POOL
+    preview, refetch, reextract, live, maintenance, retry, alerts, again = done["runs"]
+    ledger = installation.services().ledger
+    assert ledger.run(f"{DAG_ID}/{preview['run_id']}") is None
+    for run, outcome in ((refetch, "indexed"), (reextract, "unchanged")):
+        assert states(run)["plan"] == "skipped"
+        assert states(run)["backfill.batch"] == "success"
+        record = ledger.run(f"{DAG_ID}/{run['run_id']}")
+        assert record is not None
+        assert record.report is not None
+        assert (record.kind, record.report["outcomes"][outcome]) == ("airflow backfill", 3)
+    assert states(live)["backfill.plan"] == "skipped"
+    assert states(live)["batch"] == "success"
+    assert states(maintenance) == {"maintain": "success"}
+    assert states(retry) == {"retry_quarantine": "skipped"}  # nothing is due within the hour
+    assert states(alerts) == states(again) == {"check": "success"}
+    assert hook == ["/hook"]
