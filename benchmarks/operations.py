@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -46,11 +47,13 @@ def main(count: int, root: Path) -> None:
         installation = Installation(root=root, elasticsearch_url=address.url)
         folder = root / "pages"
         folder.mkdir()
-        filler = " ".join(
-            f"Resident number {n} of the harbour quarter told the inquiry about the flood." for n in range(40)
-        )
+        # Texts of their own: near copies of each other would measure the search for near copies.
+        draw = random.Random(7)
+        vocabulary = ["".join(draw.choices("abcdefghilmnoprstuvw", k=draw.randint(3, 9))) for _ in range(20_000)]
         for number in range(count):
-            (folder / f"{number:06d}.html").write_text(article_page(number, words=f"{filler} Case {number}."))
+            said = ". ".join(" ".join(draw.choices(vocabulary, k=14)).capitalize() for _ in range(30))
+            page = article_page(number, words=f"{said}.")
+            (folder / f"{number:06d}.html").write_text(page)
         installation.write_config(sources=f'[[source]]\nid = "desk"\nkind = "folder"\nlocation = "{folder}"\n')
         services, sources = installation.services(), installation.sources()
         seconds: dict[str, float] = {}

@@ -329,6 +329,20 @@ def compare(
             cli.out.print(f"  {' ' * len(field)}→ {escape(str(change['new']))}")
 
 
+@index_app.command("maintain", epilog="Example: [b]news index maintain --json[/b]")
+def index_maintain(as_json: Json = False) -> None:
+    """Roll over, delete what is beyond its retention, snapshot: what the DAG news_maintenance does every night."""
+    from pipeline import cli
+    from pipeline.maintenance import maintain
+
+    done = maintain(_services())
+    if as_json:
+        cli._print_json(done)
+    else:
+        for name, value in done.items():
+            cli.out.print(f"[dim]{name}:[/] {escape(', '.join(value) if isinstance(value, list) else str(value))}")
+
+
 # ---------------------------------------------------------------------------------------------- alerts
 
 

@@ -48,7 +48,7 @@ _FACETS = {
 _HAS_ONE = {"language", "source"}
 """Facets of which an article has one value: several chosen ones mean any of them, elsewhere all of them."""
 
-_NOT_LISTED = ["body", "mentions", "removed", "origins", "captions", "places"]
+_NOT_LISTED = ["body", "mentions", "removed", "origins", "captions", "places", "minhash"]
 _COMPLETED = (EntityType.PERSON, EntityType.PLACE, EntityType.ORGANIZATION, EntityType.EVENT)
 # "source" is an object in the mapping and can't be an alias too.
 _REWRITTEN = {"source": "source.id"}
@@ -68,7 +68,7 @@ class Ranking:
     together; each index by itself would make the same word worth more in a big index than in a small one.
     """
 
-    headline: float = 3
+    headline: float = 2
     description: float = 2
     body: float = 1
     captions: float = 1
@@ -76,9 +76,9 @@ class Ranking:
     keywords: float = 1
     entities: float = 1
     phrase: float = 0
-    recency: float = 0
-    recency_days: float = 30
-    one_yardstick: bool = False
+    recency: float = 4
+    recency_days: float = 90
+    one_yardstick: bool = True
 
     def fields(self) -> list[str]:
         """The fields a question without a field name looks into, with their weights."""
@@ -100,7 +100,7 @@ class SearchRequest:
 
     ``person``, ``place`` and ``organization`` are words of a name; ``facets`` are exact values, as the facets of an
     answer list them, by facet. ``one_per_text`` shows one of several articles with the same text and says how many
-    others there are. ``marks`` are put around the words found.
+    others there are; ``collapse`` one of several near copies (one per ``cluster_id``). ``marks`` are put around the words found.
     """
 
     query: str = ""
@@ -114,6 +114,7 @@ class SearchRequest:
     until: datetime | None = None
     sort: Literal["relevance", "newest", "oldest"] = "relevance"
     one_per_text: bool = False
+    collapse: bool = False
     limit: int = 10
     offset: int = 0
     marks: tuple[str, str] = ("<em>", "</em>")
@@ -125,7 +126,7 @@ class SearchRequest:
 class SearchHit:
     """One article found. ``highlights`` are fragments by field, the words found between the request's marks.
 
-    ``others`` counts further articles with the same text that were left out for it.
+    ``others`` counts further articles with the same text, or of the same cluster, that were left out for it.
     """
 
     id: str
@@ -140,6 +141,7 @@ class SearchHit:
     site: str | None
     duplicate_of: str | None
     highlights: Mapping[str, tuple[str, ...]]
+    cluster_id: str | None = None
     description: str = ""
     others: int = 0
 
@@ -148,8 +150,8 @@ class SearchHit:
 class SearchResults:
     """Articles found, in order, out of ``total``. Facets are counts over all of ``total``, the most frequent first.
 
-    ``timeline`` has every day with articles, oldest first. With ``one_per_text`` the total counts texts (beyond
-    40,000 nearly exactly), facets and timeline still articles.
+    ``timeline`` has every day with articles, oldest first. With ``one_per_text`` (``collapse``) the total counts
+    texts (clusters), beyond 40,000 nearly exactly, facets and timeline still articles.
     """
 
     total: int
@@ -209,10 +211,12 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
             "order": {"_key": "desc"},
         }
     }
-    if request.one_per_text:
-        aggregations["texts"] = {"cardinality": {"field": "content_hash", "precision_threshold": 40_000}}
+    if request.one_per_text or request.collapse:
+        # Exact copies are in one cluster too.
+        key = "cluster_id" if request.collapse else "content_hash"
+        aggregations["texts"] = {"cardinality": {"field": key, "precision_threshold": 40_000}}
         only_count = {"name": "same_text", "size": 0, "track_scores": False}
-        collapse = {"collapse": {"field": "content_hash", "inner_hits": only_count}}
+        collapse = {"collapse": {"field": key, "inner_hits": only_count}}
     else:
         collapse = {}
     return {
@@ -317,7 +321,7 @@ def similar(
             "must_not": _the_same(document),
         }
     }  # fmt: skip
-    return _listed(client, query, limit, prefix, wait_seconds)
+    return _listed(client, query, limit, prefix, wait_seconds, collapse={"field": "content_hash"})
 
 
 def same_story(
@@ -343,7 +347,12 @@ def _the_same(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _listed(
-    client: Elasticsearch, query: Mapping[str, Any], limit: int, prefix: str, wait_seconds: float
+    client: Elasticsearch,
+    query: Mapping[str, Any],
+    limit: int,
+    prefix: str,
+    wait_seconds: float,
+    collapse: Mapping[str, Any] | None = None,
 ) -> tuple[SearchHit, ...]:
     response = call(
         lambda: client.search(
@@ -353,6 +362,7 @@ def _listed(
             size=limit,
             sort=[{"_score": "desc"}, {"@timestamp": "desc"}, {"document_hash": "asc"}],
             source_excludes=_NOT_LISTED,
+            collapse=collapse,
         ),
         wait_seconds=wait_seconds,
     )
@@ -413,7 +423,11 @@ def get_document(client: Elasticsearch, id_or_url: str, *, prefix: str = "news")
     }
     sort = [{"_score": "desc"}, {"first_seen_at": "asc"}]
     index = Names(prefix).articles
-    response = call(lambda: client.search(index=index, ignore_unavailable=True, query=query, sort=sort, size=1))
+    response = call(
+        lambda: client.search(
+            index=index, ignore_unavailable=True, query=query, sort=sort, size=1, source_excludes=["minhash"]
+        )
+    )
     for hit in response["hits"]["hits"]:
         return {"_id": hit["_id"], "_index": hit["_index"], **hit["_source"]}
     return None
@@ -531,6 +545,7 @@ def _hit(hit: Mapping[str, Any]) -> SearchHit:
         duplicate_of=source.get("duplicate_of"),
         highlights={name: tuple(fragments) for name, fragments in hit.get("highlight", {}).items()},
         description=source.get("description", ""),
+        cluster_id=source.get("cluster_id"),
         others=max(0, _same_text(hit) - 1),
     )
 

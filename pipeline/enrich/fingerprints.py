@@ -27,6 +27,7 @@ _UNSPACED_SHINGLE = 6
 _FIGURE_WEIGHT = 3
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
+_FIGURE = re.compile(r"\d")
 
 # Thai, Lao, Burmese, Khmer, kana and Chinese characters: scripts that put no blanks between words.
 _UNSPACED = re.compile(
@@ -69,11 +70,16 @@ def signature(body: str, *, standfirst: str | None = None) -> TextSignature | No
     if len(spaced) - unspaced + unspaced // 2 < LEAST_WORDS:
         return None
     width = _UNSPACED_SHINGLE if 2 * unspaced > len(spaced) else _SHINGLE
-    shingles = {" ".join(spaced[start : start + width]) for start in range(len(spaced) - width + 1)}
-    with_figure = [shingle for shingle in shingles if any(character.isdecimal() for character in shingle)]
-    shingles.update(f"{shingle} +{extra}" for shingle in with_figure for extra in range(1, _FIGURE_WEIGHT))
+    # Half characters, which a page may hold, have no UTF-8 of their own.
+    encoded = [word.encode("utf-8", "surrogatepass") for word in spaced]
+    starts = range(len(encoded) - width + 1)
+    shingles = {b" ".join(encoded[start : start + width]) for start in starts}
+    figures = {position for position, word in enumerate(spaced) if _FIGURE.search(word)}
+    for start in {start for figure in figures for start in range(figure - width + 1, figure + 1) if start in starts}:
+        shingle = b" ".join(encoded[start : start + width])
+        shingles.update(b"%s +%d" % (shingle, extra) for extra in range(1, _FIGURE_WEIGHT))
     sketch = RMinHash(num_perm=BANDS * ROWS, seed=_SEED)
-    sketch.update([shingle.encode("utf-8", "surrogatepass") for shingle in shingles])
+    sketch.update(list(shingles))
     values = struct.pack(f">{BANDS * ROWS}H", *((value ^ value >> 16) & 0xFFFF for value in sketch.digest()))
     text = base64.urlsafe_b64encode(values).decode()
     # Three values of two bytes are exactly eight characters.

@@ -3,7 +3,7 @@
 The same bytes give the same article on every day and every machine: nothing here asks the clock, the network or the disk.
 """
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

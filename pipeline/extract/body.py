@@ -10,7 +10,7 @@ lengths tell much:
 3. Where both are short, trafilatura's thorough mode is asked, and then the text that the page states in JSON-LD.
 """
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

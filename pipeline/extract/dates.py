@@ -4,7 +4,7 @@ There is no clock here: the time of fetching is the ceiling, so a page read agai
 For that reason dateparser is not used either: it completes "5 March" with the present year.
 """
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

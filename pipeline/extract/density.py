@@ -29,13 +29,24 @@ _INLINE = frozenset(
 )
 _NEVER_TEXT = frozenset("script style template svg select option iframe textarea video audio".split())
 _SKIPPED = frozenset("noscript nav footer aside form button figcaption dialog".split())
-_SKIPPED_NAME = re.compile(
-    r"(?:^|[\s_-])(?:related|recommend\w*|comments?|respond|share|sharing|social|newsletter|subscribe|sign-?up|promo\w*|sponsor\w*|advert\w*|ads?|banner"
-    r"|cookies?|consent|gdpr|breadcrumbs?|sidebar|side-?bar|widget-area|footer|menu|navbar|nav|toc|table-of-contents|author-?(?:bio|box|info|card)?|bio|byline|tags?"
-    r"|popup|modal|paywall|pagination|pager|read-?more|read-?next|see-?also|more-?(?:stories|posts|articles|from)|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link"
-    r"|visually-hidden|sr-only|screen-reader\w*|hidden|rating|review-form)(?:$|[\s_-])",
+_BOUNDARY = r"(?:^|[\s_-])(?:{})(?:$|[\s_-])"
+# Names of what is never the story itself.
+_FURNITURE_NAME = re.compile(
+    _BOUNDARY.format(
+        r"related|recommend\w*|comments?|respond|share|sharing|social|newsletter|subscribe|sign-?up|promo\w*|sponsor\w*|advert\w*|cookies?|consent|gdpr|breadcrumbs?"
+        r"|author-?(?:bio|box|info|card)?|bio|byline|popup|modal|paywall|pagination|pager|read-?more|read-?next|see-?also|more-?(?:stories|posts|articles|from)"
+        r"|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form"
+    ),
     re.IGNORECASE,
 )
+# Names of places in a layout. They hold furniture, unless what they hold is nearly all prose ("field--label-hidden").
+_PLACE_NAME = re.compile(
+    _BOUNDARY.format(
+        r"sidebar|side-?bar|widget-area|footer|menu|navbar|nav|toc|table-of-contents|tags?|banner|ads?|hidden"
+    ),
+    re.IGNORECASE,
+)
+_PROSE_SHARE = 0.7
 
 
 @dataclass(slots=True)
@@ -168,8 +179,11 @@ def _is_furniture(element: HtmlElement) -> bool:
     if element.tag in ("body", "main", "article"):
         return False
     name = f"{element.get('class') or ''} {element.get('id') or ''}"
-    if name != " " and len(name) < 400 and _SKIPPED_NAME.search(name):
-        return True
+    if name != " " and len(name) < 400:
+        if _FURNITURE_NAME.search(name):
+            return True
+        if _PLACE_NAME.search(name):
+            return prose_length(element) < _PROSE_SHARE * len(element.text_content())
     style = element.get("style")
     return bool(style) and re.search(r"display:\s*none", style) is not None
 

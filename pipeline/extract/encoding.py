@@ -5,7 +5,7 @@ that a reader can't make but an archive can: bytes that are UTF-8 are read as UT
 as no other encoding produces valid multi-byte UTF-8 by accident.
 """
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

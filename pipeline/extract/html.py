@@ -1,6 +1,6 @@
 """A page in HTML to an article: one parse, shared by everything that looks at the page. Pure."""
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

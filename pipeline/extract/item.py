@@ -1,6 +1,6 @@
 """Articles that come as text or as data: plain-text files and JSON items. Pure."""
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _FORUM_PATH = re.compile(
 )
 _FORUM_HOST = re.compile(r"(?:forums?|community|discuss(?:ions?)?|answers)\.")
 _SHOP_PATH = re.compile(
-    r"/(?:products?|dp|shop|store|buy|catalogs?|catalogue|collections?|categor(?:y|ies)|sub-?categor(?:y|ies)|browse|cat|cp|market|catpage[^/]*)(?:/|$)|/p/[^/]*\d{4,}",
+    r"/(?:products?|dp|shop|store|buy|catalogs?|catalogue|collections|categor(?:y|ies)|sub-?categor(?:y|ies)|browse|cat|cp|market|catpage[^/]*)(?:/|$)|/p/[^/]*\d{4,}",
     re.IGNORECASE,
 )
 _SHOP_HOST = re.compile(r"(?:shop|store|buy)\.")
@@ -48,7 +48,6 @@ _MANUAL_PATH = re.compile(
     r"/(?:docs?|documentation|reference|manuals?|handbook|api|wiki|support|tutorial|help)(?:/|$)", re.IGNORECASE
 )
 _MANUAL_HOST = re.compile(r"(?:docs?|developers?|api|help|support)\.")
-_MANUAL_GENERATOR = re.compile(r"sphinx|docusaurus|mkdocs|gitbook|docutils|vuepress|doxygen|mdbook", re.IGNORECASE)
 _OFFER_PATH = re.compile(
     r"/(?:services?|solutions?|pricing|directory|movers|application-services|coupons[^/]*|features|platform|courses?)(?:/|$)",
     re.IGNORECASE,
@@ -130,8 +129,7 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
     sure = evidence.has_date and evidence.has_authors
     if _SHOP_HOST.match(host) or (_SHOP_PATH.search(path) and not sure):
         raise ArticleRejected(Reason.SECTION_PAGE, "a shop's or catalogue's page, by its address")
-    generator = stated.first_meta("generator") or ""
-    manual = _MANUAL_HOST.match(host) or _MANUAL_PATH.search(path) or _MANUAL_GENERATOR.search(generator)
+    manual = _MANUAL_HOST.match(host) or _MANUAL_PATH.search(path)
     if manual and not sure and not re.search(r"/(?:blog|story|news)", path):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page of a manual")
     if _OFFER_PATH.search(path) and not sure and not _ARTICLE_PATH.search(path):
@@ -179,7 +177,7 @@ def refuse_by_text(
     looks = looks_like_article(url)
     if looks is Reason.SECTION_PAGE and not evidence.has_authors and not _reads_like_article(text):
         raise ArticleRejected(looks, f"a list of articles, by its address {urlsplit(url).path}")
-    if evidence.link_share > 0.35 and length < 3_000 and not (evidence.has_authors and evidence.has_date):
+    if evidence.link_share > 0.4 and length < 3_000 and not (evidence.has_authors and evidence.has_date):
         raise ArticleRejected(Reason.SECTION_PAGE, f"{evidence.link_share:.0%} of its text are links")
     if not evidence.has_authors and _CART.search(tree.text_content()):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (something can be put in a cart)")

@@ -4,7 +4,7 @@ For every field the statements of a page are asked in a fixed order of trust; th
 origin is kept. What the source said of the article (feed, sitemap, list) comes after what the page itself says.
 """
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

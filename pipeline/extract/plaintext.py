@@ -4,7 +4,7 @@ Normal prose passes through unchanged: a line is taken out only where it is, as 
 and captions are looked for only in text that bears the marks of scraping.
 """
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 JSON-LD is read here and not by trafilatura, whose reader takes time quadratic in the size of a broken block.
 """
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What sticks to an article's text in spite of all: its own headline, date and sharing lines before it, boxes after it. Pure."""
 
-# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+# ruff: noqa: E501 - patterns and vocabularies read better unbroken
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from installation import NEWS, Installation, article_page, article_text, installation_in, write_texts
 from typer.main import get_command
 
-from pipeline.cli import app
+from pipeline.cli import app, main
 
 SOURCES = '[[source]]\nid = "inbox"\nkind = "folder"\nlocation = "inbox"\nlanguage = "en"\n'
 
@@ -43,7 +44,12 @@ def wrong_usage(installation: Installation, *arguments: str) -> str:
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
-    return " ".join(done.stderr.replace("│", " ").split())
+    return one_line(done.stderr)
+
+
+def one_line(text: str) -> str:
+    """Text as one line, without the frames that help and errors are drawn in."""
+    return " ".join(text.replace("│", " ").split())
 
 
 # --------------------------------------------------------------------------------------------------- help
@@ -132,9 +138,28 @@ def test_a_changed_file_is_ingested_anew(installation: Installation, tmp_path: P
         (("show",), "ID|URL"),
     ],
 )
-def test_wrong_usage_is_told_in_a_sentence(filled: Installation, arguments: tuple[str, ...], said: str) -> None:
-    """Exit code 2, and a message that names what was wrong; no traceback, nothing on standard output."""
-    assert said in wrong_usage(filled, *arguments)
+def test_wrong_usage_is_told_in_a_sentence(
+    filled: Installation,
+    arguments: tuple[str, ...],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 2, and a message that names what was wrong; nothing on standard output."""
+    for name, value in filled.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["news", *arguments])
+    with pytest.raises(SystemExit) as done:
+        main()
+    printed = capsys.readouterr()
+    assert (done.value.code, printed.out) == (2, "")
+    assert said in one_line(printed.err)
+
+
+def test_a_mistake_gives_no_traceback(filled: Installation) -> None:
+    """The real command, with a wrong word, a wrong source and no argument at all."""
+    assert "No such command" in wrong_usage(filled, "serch", "x")
+    assert "no source 'nowhere'" in wrong_usage(filled, "run", "nowhere")
 
 
 # ---------------------------------------------------------------------------------- search, show, explain

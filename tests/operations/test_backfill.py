@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -286,3 +287,21 @@ def test_the_form_takes_the_modes_and_nothing_else(installation: Installation) -
         request_from_conf({"mode": "rewind"}, sources, default_source_ids=("desk",))
     with pytest.raises(ConfigurationError, match="unknown key"):
         request_from_conf({"from_archive": True}, sources, default_source_ids=("desk",))
+
+
+def test_the_command_previews_runs_and_refuses_what_it_cannot_mean(
+    installation: Installation, news: Callable[..., Any]
+) -> None:
+    """`news backfill` takes all enabled sources unless some are named; what is wrong it says before it does anything."""
+    folder_of(installation)
+    span = ("--from", "2025-11-01", "--to", "2025-12-01")
+    found = news("backfill", *span, "--preview", "--json")
+    assert (found["work"], found["requests"]) == (3, 3)
+    assert news("backfill", *span, "--source", "desk", "--json")["outcomes"]["indexed"] == 3
+    again = news("backfill", *span, "--mode", "reindex", "--json")
+    assert again["discovered"] == 0  # the articles are dated by when they were first seen, not in November
+    assert "articles to work on" in news("backfill", *span, "--preview")
+    with pytest.raises(ConfigurationError, match="no source 'dsk'"):
+        news("backfill", *span, "--source", "dsk")
+    news("backfill", "--source", "desk", code=2)
+    news("backfill", *span, "--mode", "rewind", code=2)

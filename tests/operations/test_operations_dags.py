@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socketserver
 import subprocess
 import sys
+import threading
+from email import message_from_string
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from elasticsearch import NotFoundError
@@ -20,6 +23,36 @@ from pipeline.schedule import BACKFILL_POOL, DAG_ID
 from pipeline.settings import load_settings
 
 PROGRAM = REPOSITORY / "tests" / "dags" / "in_airflow.py"
+
+
+class MailServer(socketserver.ThreadingTCPServer):
+    """Takes mail by SMTP (RFC 5321) on loopback, and keeps it."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Mail)
+        self.mails: list[str] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Mail(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            command = line.strip().upper()
+            if command == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = iter(self.rfile.readline, b".\r\n")
+                self.server.mails.append(b"".join(lines).decode())  # type: ignore[attr-defined]
+            self.wfile.write(b"221 bye\r\n" if command == b"QUIT" else b"250 fine\r\n")
 
 
 def run_dags(installation: Installation, runs: list[dict[str, Any]], **variables: str) -> dict[str, Any]:
@@ -46,21 +79,21 @@ def states(run: dict[str, Any]) -> dict[str, str]:
 
 def test_the_dags_of_operations(tmp_path: Path, elasticsearch_url: str) -> None:
     """A backfill runs in its own pool and leaves the live tasks out; a preview writes nothing; maintenance, retries and
-    alerts go through, and an alert reaches the webhook once."""
+    alerts go through, and an alert reaches the webhook and the mailbox once."""
     hook: list[str] = []
 
     def take(seen: Any) -> Reply:
         hook.append(seen.path)
         return Reply(status=200, body=b"ok")
 
-    with NewsServer() as server:
+    with NewsServer() as server, MailServer() as post:
         server.on("/hook", take)
         installation = Installation(root=tmp_path, elasticsearch_url=elasticsearch_url)
         installation.write_config(
             sources='[[source]]\nid = "desk"\nkind = "folder"\nlocation = "desk"\n'
             '[[source]]\nid = "gone"\nkind = "urls"\nlocation = "urls.txt"\n',
-            settings='[alerts]\nquarantine_growth = 1\nwebhook_connection = "hook"\n[fetch]\nattempts = 1\n'
-            "allow_loopback = true\n[extract]\nworkers = 0\n",
+            settings='[alerts]\nquarantine_growth = 1\nwebhook_connection = "hook"\nemail = "desk@news.example"\n'
+            "[fetch]\nattempts = 1\nallow_loopback = true\n[extract]\nworkers = 0\n",
         )
         (installation.project / "urls.txt").write_text(
             "\n".join(server.on(f"/news/story-{n}.html", Reply(status=500, body=b"no")) for n in range(2))
@@ -80,9 +113,22 @@ def test_the_dags_of_operations(tmp_path: Path, elasticsearch_url: str) -> None:
                     {"dag_id": "news_alerts"},
                     {"dag_id": "news_alerts"},
                 ],
+                AIRFLOW_CONN_SMTP_DEFAULT=json.dumps(
+                    {
+                        "conn_type": "smtp",
+                        "host": "127.0.0.1",
+                        "port": post.server_address[1],
+                        "extra": {"disable_tls": True, "disable_ssl": True, "from_email": "pipeline@news.example"},
+                    }
+                ),
                 AIRFLOW_CONN_HOOK=json.dumps({"conn_type": "http", "host": server.url("/hook")}),
             )
             _check(done, installation, hook)
+            (mail,) = [message_from_string(text) for text in post.mails]
+            assert mail["To"] == "desk@news.example"
+            said = "".join(str(part.get_payload(decode=True)) for part in mail.walk())
+            assert "quarantine" in said
+            assert "news quarantine list --reason http_5xx --source gone" in said
         finally:
             with contextlib.suppress(NotFoundError):
                 installation.clean_up()
