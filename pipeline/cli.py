@@ -26,6 +26,7 @@ from rich.table import Table
 
 from pipeline.errors import ConfigurationError, NewsError
 from pipeline.kibana.commands import app as kibana_app
+from pipeline.operations_commands import register
 
 if TYPE_CHECKING:
     from pipeline.search import SearchResults
@@ -648,6 +649,14 @@ def demo() -> None:
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: [b]news serve --port 8090[/b]")
+def serve(port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8090) -> None:
+    """Serve the search page on this machine, without Airflow, until Ctrl-C."""
+    from pipeline.web.serve import serve as serve_pages
+
+    serve_pages(port=port, say=_say)
+
+
 @app.command(epilog="Example: [b]NEWS_HOME=~/news news up[/b] (what [b]make up[/b] does)")
 def up() -> None:
     """Run Elasticsearch and Airflow in the foreground, on schedule, until Ctrl-C."""
@@ -697,6 +706,9 @@ def _progress() -> Iterator[tuple[Planned, Advanced]]:
             err.print(f"{done} of {total} articles")
 
     yield planned, advanced
+
+
+register(app)
 
 
 if __name__ == "__main__":
