@@ -117,6 +117,11 @@ _BODIES = frozenset(
     airlines airways railways records newspaper league orchestra museum""".split()
 )
 """Words that make a name of several words an organization's, whatever the model says."""
+_GROUNDS = frozenset(
+    """zone street road avenue boulevard river island islands mountain mountains valley bridge square airport beach
+    county province district peninsula ocean strait desert""".split()
+)
+"""Words that make it a place's; those that are surnames too (Hill, Park, Lake) are left out."""
 _PARTICLES = frozenset("al el bin ibn abu von van de der den da di del la le du dos ter ben st".split())
 _SUFFIXES = frozenset("jr jr. sr sr. ii iii iv phd md mp mep".split())
 _QUOTES = "\"'`‘’“”«»„()[]{}<>*•-–—,;:!?…/\\|#@ \t\r\n\f\v\u00a0\u200b\ufeff"
@@ -198,6 +203,8 @@ def _clean(mention: Mention, body: str) -> Mention | None:
         kind = EntityType.PLACE
     elif kind in (EntityType.PERSON, EntityType.PLACE) and _is_called_organization(text):
         kind = EntityType.ORGANIZATION
+    elif kind is EntityType.PERSON and " " in text and text.casefold().split()[-1] in _GROUNDS:
+        kind = EntityType.PLACE
     return Mention(text=text, type=kind, start=start, end=end)
 
 

@@ -167,7 +167,7 @@ def test_bodies_are_organisations_whatever_the_model_says() -> None:
     """A university or ministry that the model calls a place or a person is listed as an organisation."""
     body = "Metropolitan Museum, University of Oxford, Bank Street."
     entities = resolve(
-        [place(body, "Metropolitan Museum"), person(body, "University of Oxford"), place(body, "Bank Street")],
+        [place(body, "Metropolitan Museum"), person(body, "University of Oxford"), person(body, "Bank Street")],
         body=body,
     )
     assert {e.name: e.type.value for e in entities} == {

@@ -43,7 +43,7 @@ def version(body: str, day: int = 0, **fields: Any) -> Document:
         (FIRST, SECOND, ["The bridge opens in May."], ["The bridge opens in June.", "Tolls apply."]),
         (FIRST, FIRST.replace(" ", "  "), [], []),
         ("One. Two. Three.", "One. Three.", ["Two."], []),
-        ("One. Two.", "Two. One.", ["One."], ["One."]),
+        ("One. Two.", "Two. One.", ["Two."], ["Two."]),
         ("He said: “No.” She left.", "He said: “No.” She stayed.", ["She left."], ["She stayed."]),
         ("一つ。二つ。三つ。", "一つ。三つ。", ["二つ。"], []),
         ("", "Something.", [], ["Something."]),
