@@ -30,11 +30,10 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_curren
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from pipeline.errors import ConfigurationError
-from pipeline.models import Window
+from pipeline.models import Mode, Window
 from pipeline.schedule import (
     BACKFILL_POOL,
     POOL,
-    Mode,
     RunRequest,
     dag_id_of,
     request_from_conf,

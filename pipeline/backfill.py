@@ -22,10 +22,10 @@ from pipeline.errors import ConfigurationError, SourceUnavailableError
 from pipeline.index.client import call
 from pipeline.index.templates import Names
 from pipeline.ledger import RunRecord
-from pipeline.models import ArticleRef, ItemResult, Source, SourceKind
+from pipeline.models import ArticleRef, ItemResult, Mode, Source, SourceKind
 from pipeline.reprocess import in_window, only_the_present
 from pipeline.run import Services, finish_run, plan_run, process_batch
-from pipeline.schedule import Mode, RunRequest
+from pipeline.schedule import RunRequest
 from pipeline.urls import host_of, registered_domain_of_host
 
 KIND = "news backfill"

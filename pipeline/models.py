@@ -56,6 +56,19 @@ class Source:
     max_items: int | None = None
 
 
+class Mode(StrEnum):
+    """How a backfill brings back a span of the past. All but ``refetch`` fetch nothing."""
+
+    REFETCH = "refetch"
+    """Ask the sources for what they name in the span, and fetch it again."""
+    REEXTRACT = "reextract"
+    """Repeat everything after the archive for the captures taken in the span."""
+    REENRICH = "reenrich"
+    """The same for the articles in the index dated in the span: language and entities anew."""
+    REINDEX = "reindex"
+    """The same for the articles in the index dated in the span: documents anew."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """The half-open span of time ``since <= t < until`` a run asks its sources for."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from pipeline.schedule import Mode
+from pipeline.models import Mode
 
 if TYPE_CHECKING:
     from pipeline.index.quarantine import Entry

@@ -60,6 +60,7 @@ from pipeline.models import (
     ArticleRef,
     EnrichedArticle,
     ItemResult,
+    Mode,
     Outcome,
     OutcomeKind,
     RawPage,
@@ -70,7 +71,7 @@ from pipeline.models import (
 )
 from pipeline.reprocess import only_the_present, stored_references
 from pipeline.retention import expired
-from pipeline.schedule import Mode, RunRequest
+from pipeline.schedule import RunRequest
 from pipeline.search import get_document
 from pipeline.settings import Settings, load_settings, load_sources
 from pipeline.tombstones import kept_out

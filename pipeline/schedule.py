@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from pipeline.errors import ConfigurationError
-from pipeline.models import Source, Window
+from pipeline.models import Mode, Source, Window
 from pipeline.settings import MANUAL
 
 DAG_ID = "news_ingest"
@@ -21,19 +20,6 @@ POOL = "news"
 
 BACKFILL_POOL = "news_backfill"
 """The pool of backfills' batches, so that they never take the live schedule's slots."""
-
-
-class Mode(StrEnum):
-    """How a backfill brings back a span of the past. All but ``refetch`` fetch nothing."""
-
-    REFETCH = "refetch"
-    """Ask the sources for what they name in the span, and fetch it again."""
-    REEXTRACT = "reextract"
-    """Repeat everything after the archive for the captures taken in the span."""
-    REENRICH = "reenrich"
-    """The same for the articles in the index dated in the span: language and entities anew."""
-    REINDEX = "reindex"
-    """The same for the articles in the index dated in the span: documents anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

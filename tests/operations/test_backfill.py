@@ -18,9 +18,9 @@ from pipeline import backfill
 from pipeline.backfill import backfill_now, politeness_seconds, preview
 from pipeline.errors import ConfigurationError, IndexUnavailableError
 from pipeline.index.templates import Names
-from pipeline.models import ArticleRef, Window
+from pipeline.models import ArticleRef, Mode, Window
 from pipeline.run import Services, plan_run, process_batch, run_now
-from pipeline.schedule import Mode, RunRequest, request_from_conf
+from pipeline.schedule import RunRequest, request_from_conf
 
 NOVEMBER = Window(since=datetime(2025, 11, 1, tzinfo=UTC), until=datetime(2025, 12, 1, tzinfo=UTC))
 EVER = Window(since=datetime(1990, 1, 1, tzinfo=UTC), until=datetime(2100, 1, 1, tzinfo=UTC))

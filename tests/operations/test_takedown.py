@@ -16,9 +16,9 @@ from pipeline import replay, takedown
 from pipeline.archive import Archive
 from pipeline.erasure import erase, padded_member
 from pipeline.errors import ArticleFailed, ConfigurationError
-from pipeline.models import RawPage
+from pipeline.models import Mode, RawPage
 from pipeline.run import run_now
-from pipeline.schedule import Mode, RunRequest
+from pipeline.schedule import RunRequest
 from pipeline.tombstones import tombstone_of
 
 NEWS = "https://dunhaven-post.example/news/"
