@@ -4,7 +4,7 @@
 
 FOLDER holds ``html/ID.html.gz`` and ``ground-truth/ID.json`` in the format of the WCXB benchmark. Pages whose
 ground truth calls them ``article`` are scored on body (words and 4-word shingles: precision, recall, F1, averaged
-over pages), title, authors and date; all pages on the decision article or not. Peers that are not installed are
+over pages; a rejected article counts as empty, except in "F1 of kept"), title, authors and date; all pages on the decision article or not. Peers that are not installed are
 left out by name. CPU time is this process's, one page after the other, libraries loaded and warmed up before.
 """
 
@@ -73,6 +73,7 @@ class Score:
     slowest: tuple[float, str] = (0.0, "")
     words: list[tuple[float, float, float]] = field(default_factory=list)
     shingles: list[tuple[float, float, float]] = field(default_factory=list)
+    kept: list[tuple[float, float, float]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     by_page: dict[str, float] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -269,6 +270,8 @@ def count(score: Score, page: Page, answer: Answer) -> None:
     score.words.append(overlap(Counter(tokens), Counter(wanted)))
     score.shingles.append(overlap(shingles(tokens), shingles(wanted)))
     score.by_page[page.id] = score.shingles[-1][2]
+    if accepted:
+        score.kept.append(score.shingles[-1])
     if page.title:
         score.counts["titles"] += 1
         score.counts["titles right"] += same_title(answer.title, page.title)
@@ -300,13 +303,17 @@ def _share(score: Score, part: str, whole: str) -> str:
 def report(scores: list[Score], pages: int) -> str:
     """The table."""
     lines = [
-        "| system | shingle P | R | F1 | word P | R | F1 | title | authors | date right | date wrong | right or modified then | articles kept "
+        "| system | shingle P | R | F1 | F1 of kept | word P | R | F1 | title | authors | date right | date wrong | right or modified then | articles kept "
         "| others rejected | ms/page |",
         "|---" + "|---:" * 14 + "|",
     ]
     for score in scores:
         meta = score.name in ("ours", "trafilatura", "newspaper4k", "news-please")
-        cells = [_mean(score.shingles, i) for i in range(3)] + [_mean(score.words, i) for i in range(3)]
+        cells = (
+            [_mean(score.shingles, i) for i in range(3)]
+            + [_mean(score.kept, 2)]
+            + [_mean(score.words, i) for i in range(3)]
+        )
         title = _share(score, "titles right", "titles") if meta or score.name == "readability-lxml" else "–"
         cells += [title] + [
             _share(score, part, whole) if meta else "–"

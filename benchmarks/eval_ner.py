@@ -1,6 +1,6 @@
 """Measure an entity model: strict F1 by set and type, words a second, size, and entities within documents.
 
-``python benchmarks/eval_ner.py [--model NAME_OR_PATH] [--ner ../shared/ner]`` prints Markdown tables. A span counts
+``python -m benchmarks.eval_ner [--model NAME_OR_PATH] [--ner ../shared/ner]`` prints Markdown tables. A span counts
 when both ends and the type are right; places, persons and organisations only. Texts go in raw, a sentence at a time.
 """
 
@@ -129,7 +129,7 @@ def b_cubed(entities: Sequence[Entity], truth: Sequence[tuple[Mention, str]]) ->
 def main() -> None:
     """Read the arguments and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=EntitySettings().model or "pipeline/enrich/models/en_news_sm")
+    parser.add_argument("--model", default=EntitySettings().model or "en_news_sm")
     parser.add_argument("--ner", type=Path, default=Path("../shared/ner"))
     parser.add_argument("--articles", type=int, default=0, help="also time the enrich stage on so many articles")
     arguments = parser.parse_args()
@@ -142,7 +142,7 @@ def main() -> None:
         precision, recall, f1 = scores.prf()
         types = " | ".join(f"{scores.f1(label):.1f}" for label in LABELS)
         print(f"| {model.name} | {name} | {f1:.1f} | {precision:.1f} | {recall:.1f} | {types} |")
-    path = Path(arguments.model)
+    path = Path(model.nlp.path or arguments.model)
     size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1e6 if path.is_dir() else 0.0
     if arguments.articles:
         print(f"\n{articles_per_second(arguments.model, sets['PUD en'], arguments.articles)}")

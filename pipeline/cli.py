@@ -54,6 +54,9 @@ Until = Annotated[str | None, typer.Option("--until", "--to", help="ISO date or 
 
 def main() -> None:
     """Entry point of the ``news`` command: runs it and turns errors into messages and exit codes."""
+    # The models gain nothing from the matrix library's threads and cost twice the CPU with them.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     try:
         app()
     except NewsError as error:

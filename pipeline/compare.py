@@ -99,8 +99,8 @@ def compare(
         for page in services.archive.read([capture.address for capture in captures_in_order])
         if isinstance(page, RawPage)
     ]
-    languages = {item.id: item.language for item in sources if item.language}
-    sides = [_side(services, spec, pages, languages) for spec in (old, new)]
+    by_id = {item.id: item for item in sources}
+    sides = [_side(services, spec, pages, by_id) for spec in (old, new)]
     return summarize([(page.ref.name, page.source_id) for page in pages], *sides)
 
 
@@ -169,16 +169,18 @@ def settings_of(current: Settings, spec: str) -> Settings:
     return replace(current, entities=current.entities.model_copy(update={"model": spec}))
 
 
-def _side(services: Services, spec: str, pages: Sequence[RawPage], languages: Mapping[str, str]) -> list[Made]:
+def _side(services: Services, spec: str, pages: Sequence[RawPage], sources: Mapping[str, Source]) -> list[Made]:
     if spec == STORED:
         return _stored(services, pages)
     settings = settings_of(services.settings, spec)
     same = settings is services.settings
     enricher = services.enricher if same else load_enricher(settings.language, settings.entities)
-    return _made(settings, enricher, pages, languages)
+    return _made(settings, enricher, pages, sources)
 
 
-def _made(settings: Settings, enricher: Enricher, pages: Sequence[RawPage], languages: Mapping[str, str]) -> list[Made]:
+def _made(
+    settings: Settings, enricher: Enricher, pages: Sequence[RawPage], sources: Mapping[str, Source]
+) -> list[Made]:
     made: list[Made] = [""] * len(pages)
     articles: list[tuple[int, Article]] = []
     options = settings.extract
@@ -189,7 +191,7 @@ def _made(settings: Settings, enricher: Enricher, pages: Sequence[RawPage], lang
                 made[position] = answer.reason.value
             else:
                 articles.append((position, answer))
-    enriched = enricher.enrich([article for _, article in articles], source_language=languages)
+    enriched = enricher.enrich([article for _, article in articles], sources=sources)
     for (position, article), result in zip(articles, enriched, strict=True):
         if isinstance(result, ArticleError):
             made[position] = result.reason.value

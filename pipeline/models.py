@@ -285,15 +285,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """One person, place, organisation … of an article, with every mention of it.
+    """One person, place, organisation … of an article, with every mention of it in the body.
 
-    ``key`` is equal for spellings of one name in all articles (``person:sergei-lavrov``). ``salience`` says how much
-    the article is about it, 0 to 1. ``place`` is set where a place was found in the gazetteer beyond doubt.
+    ``count`` is how often it is named, captions included; one that only a caption names has no mentions. ``key`` is
+    equal for spellings of one name in all articles (``person:sergei-lavrov``). ``salience`` says how much the article
+    is about it, 0 to 1. ``place`` is set where a place was found in the gazetteer beyond doubt.
     """
 
     name: str
     type: EntityType
     mentions: tuple[Mention, ...]
+    count: int = 0
     key: str = ""
     salience: float = 0.0
     place: Place | None = None

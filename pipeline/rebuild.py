@@ -6,7 +6,8 @@ request to Elasticsearch takes the filter off the new indices, and the old ones 
 one generation or the other, never a part of either. Until then an interruption leaves the live indices as they are;
 what it leaves behind is removed by the next rebuild.
 
-When an article was first seen, and its earlier versions, are taken over from the live index.
+When an article was first seen, its earlier versions, and the cluster of near copies that it is in are taken over from
+the live index.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from pipeline.retention import expired
 from pipeline.run import Services
 from pipeline.search import SearchRequest, search
 
-_CARRIED = ("first_seen_at", "revisions")
+_CARRIED = ("first_seen_at", "revisions", "revision_count")
+_CARRIED_WITH_THE_TEXT = ("cluster_id", "similarity")
 _NOTHING: dict[str, Any] = {"match_none": {}}
 _STEP = 1000
 """Distance between the numbers of two generations' indices, so that either can be rolled over meanwhile."""
@@ -139,7 +141,7 @@ class _Rebuild:
         self.client = services.elasticsearch
         self.live = Names(services.prefix)
         self.next = Names(f"{services.prefix}-next")
-        self.languages = {source.id: source.language for source in sources if source.language}
+        self.sources = {source.id: source for source in sources}
         self.progress = progress
         self.run_id = f"rebuild-{services.now():%Y%m%dT%H%M%SZ}-{services.new_name()}"
         self.outcomes: Counter[str] = Counter()
@@ -215,9 +217,7 @@ class _Rebuild:
         articles = self._articles(captures)
         with closing(articles):
             while group := list(islice(articles, size)):
-                answers = self.services.enricher.enrich(
-                    [article for article, _ in group], source_language=self.languages
-                )
+                answers = self.services.enricher.enrich([article for article, _ in group], sources=self.sources)
                 now, forgotten = self.services.now(), self.services.ledger.forgotten()
                 made: list[tuple[Document, datetime]] = []
                 for (_, first), answer in zip(group, answers, strict=True):
@@ -262,8 +262,9 @@ class _Rebuild:
 
     def _carry_over(self, made: Sequence[tuple[Document, datetime]]) -> list[Document]:
         query = {"ids": {"values": sorted({document.id for document, _ in made})}}
+        fields = (*_CARRIED, *_CARRIED_WITH_THE_TEXT, "content_hash")
         known = {
-            stored["_id"]: stored for stored in stored_articles(self.client, query, _CARRIED, prefix=self.live.prefix)
+            stored["_id"]: stored for stored in stored_articles(self.client, query, fields, prefix=self.live.prefix)
         }
         return [
             with_past(document, known.get(document.id) or {"first_seen_at": iso(first)}) for document, first in made
@@ -287,8 +288,11 @@ class _Rebuild:
 
 
 def with_past(document: Document, stored: Mapping[str, Any]) -> Document:
-    """The document with the past that ``stored`` tells of: first_seen_at and revisions. Pure."""
-    source = {**document.source, **{key: stored[key] for key in _CARRIED if key in stored}}
+    """The document with the past that ``stored`` tells of: first sight, revisions, and its cluster if the text is
+    the same. Pure."""
+    same_text = stored.get("content_hash") == document.source["content_hash"]
+    carried = (*_CARRIED, *(_CARRIED_WITH_THE_TEXT if same_text else ()))
+    source = {**document.source, **{key: stored[key] for key in carried if key in stored}}
     if source.get("timestamp_basis") == "first_seen":
         source["@timestamp"] = source["first_seen_at"]
     return replace(document, source=source)

@@ -32,7 +32,7 @@ from pipeline.archive import Archive, ArchiveWriter, payload_digest
 from pipeline.discover import discover, discover_all
 from pipeline.discover.state import StateStore, due, ids_to_retry
 from pipeline.discover.url_list import refs_of_urls
-from pipeline.enrich import Enricher, load_enricher
+from pipeline.enrich import Enricher, load_enricher, read_entity_review
 from pipeline.errors import (
     ArchiveUnavailableError,
     ArticleError,
@@ -125,7 +125,8 @@ class Services:
     @cached_property
     def enricher(self) -> Enricher:
         """Language detection and the entity model, loaded once."""
-        return load_enricher(self.settings.language, self.settings.entities)
+        review = read_entity_review(self.settings.config_dir / "entities.toml")
+        return load_enricher(self.settings.language, self.settings.entities, review=review)
 
     @property
     def prefix(self) -> str:
@@ -492,7 +493,7 @@ def _index_pages(
     with watch.measure("index"):
         index_client.wait_until_ready(services.elasticsearch, services.settings.ingest.index_wait_seconds)
         templates.set_up(services.elasticsearch, services.settings.index, services.prefix)
-    languages = {source.id: source.language for source in sources if source.language}
+    by_id = {source.id: source for source in sources}
     in_work: deque[WorkItem] = deque()
     ended: list[tuple[int, ItemResult]] = []
     group: list[tuple[WorkItem, Article]] = []
@@ -519,24 +520,24 @@ def _index_pages(
             group.append((item, answer))
             size += len(answer.body)
             if len(group) >= services.settings.index.bulk_documents or size >= _CHARACTERS_IN_HAND:
-                end(ended + _index_group(services, run_id, group, languages, watch))
+                end(ended + _index_group(services, run_id, group, by_id, watch))
                 ended.clear()
                 group, size = [], 0
-    end(ended + _index_group(services, run_id, group, languages, watch))
+    end(ended + _index_group(services, run_id, group, by_id, watch))
 
 
 def _index_group(
     services: Services,
     run_id: str,
     group: Sequence[tuple[WorkItem, Article]],
-    languages: Mapping[str, str],
+    sources: Mapping[str, Source],
     watch: _Stopwatch,
 ) -> list[tuple[int, ItemResult]]:
     """Enrich and write some articles; the result of each."""
     ended: list[tuple[int, ItemResult]] = []
     enriched: list[tuple[WorkItem, EnrichedArticle]] = []
     with watch.measure("enrich"):
-        answers = services.enricher.enrich([article for _, article in group], source_language=languages)
+        answers = services.enricher.enrich([article for _, article in group], sources=sources)
         for (item, _), answer in zip(group, answers, strict=True):
             if isinstance(answer, ArticleError):
                 ended.append((item.position, _ended(item, Outcome.of(answer), "enrich")))

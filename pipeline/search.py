@@ -23,6 +23,7 @@ from typing import Any, Literal
 from elasticsearch import BadRequestError, Elasticsearch
 
 from pipeline import urls
+from pipeline.enrich.resolution import entity_key
 from pipeline.errors import FatalError
 from pipeline.index.client import call, describe
 from pipeline.index.documents import iso
@@ -513,8 +514,11 @@ def _filters(request: SearchRequest) -> list[dict[str, Any]]:
     named = {"person": request.person, "place": request.place, "organization": request.organization}
     for kind, value in named.items():
         if value:
-            # A phrase: "Angela Merkel" is not an article with Angela Rayner and Max Merkel.
-            filters.append({"match_phrase": {f"entities.{kind}.text": value}})
+            # A phrase: "Angela Merkel" is not an article with Angela Rayner and Max Merkel. Or the name in another
+            # spelling: "Sergey Lavrov" has the key of "Sergei Lavrov".
+            phrase = {"match_phrase": {f"entities.{kind}.text": value}}
+            key = {"term": {"entities.key": entity_key(EntityType(kind), value)}}
+            filters.append({"bool": {"should": [phrase, key], "minimum_should_match": 1}})
     for facet, values in request.facets.items():
         if facet not in _FACETS:
             raise QueryError(f"There is no facet {facet!r}; those are {', '.join(_FACETS)}.")

@@ -94,7 +94,10 @@ class LanguageSettings(_Section):
 class EntitySettings(_Section):
     """The spaCy pipeline that finds people, places and organisations."""
 
-    model: str = Field("", description="package name or path of a spaCy pipeline; empty switches the step off")
+    model: str = Field(
+        "en_news_sm",
+        description="shipped model (en_news_sm), package name or path of a spaCy pipeline; empty switches the step off",
+    )
     labels: dict[str, str] = Field(
         default_factory=lambda: {
             "PERSON": "person", "PER": "person",

@@ -52,6 +52,7 @@ class Installation:
             "NEWS_CONFIG": str(self.project / "config"),
             "NEWS_INDEX__PREFIX": self.prefix,
             "ELASTICSEARCH_URL": self.elasticsearch_url,
+            "NEWS_ENTITIES__MODEL": "",  # loading it costs a second a process; tests that are about it set it
             **self.extra,
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.enrich import language
 from pipeline.enrich.entities import EntityModel, load_entity_model
@@ -11,7 +11,7 @@ from pipeline.enrich.fingerprints import content_hash, signature
 from pipeline.enrich.places import countries_of
 from pipeline.enrich.resolution import EntityReview, read_entity_review, resolve
 from pipeline.errors import ArticleFailed, Reason
-from pipeline.models import Article, EnrichedArticle, Entity, Language, Mention
+from pipeline.models import Article, EnrichedArticle, Entity, Language, Mention, Source
 from pipeline.settings import EntitySettings, LanguageSettings
 
 __all__ = ["Enricher", "EntityReview", "load_enricher", "read_entity_review"]
@@ -31,24 +31,28 @@ class Enricher:
         return self.model.name if self.model else None
 
     def enrich(
-        self, articles: Sequence[Article], *, source_language: Mapping[str, str | None] | None = None
+        self,
+        articles: Sequence[Article],
+        *,
+        sources: Mapping[str, Source] | None = None,
     ) -> list[EnrichedArticle | ArticleFailed]:
         """Each article enriched, in order, or why it could not be; one bad article never stops the others.
 
-        ``source_language`` gives the configured language of a source by its id.
+        ``sources``, by id, tell what is configured: a source's language and country are hints.
         """
-        languages = [self._language(article, source_language or {}) for article in articles]
+        known = [(sources or {}).get(article.source_id) for article in articles]
+        languages = [self._language(article, source) for article, source in zip(articles, known, strict=True)]
         mentions = self._mentions(articles, languages)
         return [
-            self._joined(article, found, named)
-            for article, found, named in zip(articles, languages, mentions, strict=True)
+            self._joined(article, found, named, source.country if source else None)
+            for article, found, named, source in zip(articles, languages, mentions, known, strict=True)
         ]
 
-    def _language(self, article: Article, source_language: Mapping[str, str | None]) -> Language | ArticleFailed:
+    def _language(self, article: Article, source: Source | None) -> Language | ArticleFailed:
         stated = (
             ("page", article.stated_language),
             ("feed", article.ref.facts.language),
-            ("source", source_language.get(article.source_id)),
+            ("source", source.language if source else None),
         )
         try:
             return language.detect(
@@ -71,11 +75,11 @@ class Enricher:
             if isinstance(spoken, Language) and model.speaks(spoken.code)
         ]
         try:
-            batch = model.mentions([articles[number].body for number in fits])
+            batch = model.mentions([_read(articles[number]) for number in fits])
         except Exception:  # noqa: BLE001 - whatever a component raises: find out which article it was
             for number in fits:
                 try:
-                    found[number] = model.mentions([articles[number].body])[0]
+                    found[number] = model.mentions([_read(articles[number])])[0]
                 except Exception as error:  # noqa: BLE001 - as above
                     found[number] = _failed(f"entities by {model.name}", articles[number], error)
         else:
@@ -88,6 +92,7 @@ class Enricher:
         article: Article,
         found: Language | ArticleFailed,
         mentions: tuple[Mention, ...] | ArticleFailed | None,
+        country: str | None,
     ) -> EnrichedArticle | ArticleFailed:
         if isinstance(found, ArticleFailed):
             return found
@@ -96,7 +101,14 @@ class Enricher:
         entities: tuple[Entity, ...] = ()
         try:
             if mentions:
-                entities = resolve(mentions, body=article.body, headline=article.headline, review=self.review)
+                named = resolve(
+                    mentions,
+                    body=_read(article),
+                    headline=article.headline,
+                    source_country=country,
+                    review=self.review,
+                )
+                entities = tuple(_in_body(entity, len(article.body)) for entity in named)
             return EnrichedArticle(
                 article=article,
                 language=found,
@@ -104,7 +116,7 @@ class Enricher:
                 entities_model=None if mentions is None else self.entities_model,
                 content_hash=content_hash(article.body, standfirst=article.description),
                 signature=signature(article.body, standfirst=article.description),
-                countries=countries_of((e.place, len(e.mentions)) for e in entities if e.place is not None),
+                countries=countries_of((e.place, e.count) for e in entities if e.place is not None),
             )
         except Exception as error:  # noqa: BLE001 - as above
             return _failed("entities", article, error)
@@ -122,6 +134,16 @@ def load_enricher(
         model=load_entity_model(entity_settings),
         review=review or EntityReview(),
     )
+
+
+def _read(article: Article) -> str:
+    """What is read for names: the body, then the captions, which may name people that nothing else does."""
+    return "\n\n".join([article.body, *article.captions])
+
+
+def _in_body(entity: Entity, length: int) -> Entity:
+    kept = tuple(mention for mention in entity.mentions if mention.end <= length)
+    return replace(entity, count=len(entity.mentions), mentions=kept)
 
 
 def _failed(what: str, article: Article, error: Exception) -> ArticleFailed:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline import urls
 from pipeline.index.templates import family
-from pipeline.models import ArticleRef, DateRecord, EnrichedArticle, EntityType
+from pipeline.models import ArticleRef, DateRecord, EnrichedArticle, EntityType, Place
 
 NOT_HASHED = frozenset({
     # When and how an article was met says nothing of what it says: none of these is worth a write.
@@ -101,7 +101,25 @@ def to_document(enriched: EnrichedArticle, *, seen_at: datetime, run_id: str) ->
         "stated_language": article.stated_language,
         "is_accessible_for_free": article.is_accessible_for_free,
         "word_count": article.word_count,
-        "entities": {"model": enriched.entities_model, **{kind.value: names for kind, names in by_type.items()}},
+        "entities": {
+            "model": enriched.entities_model,
+            "key": sorted({entity.key for entity in enriched.entities if entity.key}),
+            **{kind.value: names for kind, names in by_type.items()},
+        },
+        "named": [
+            {
+                "name": entity.name,
+                "type": entity.type.value,
+                "key": entity.key,
+                "count": entity.count,
+                "salience": round(entity.salience, 3),
+                "forms": sorted({mention.text for mention in entity.mentions}),
+            }
+            for entity in enriched.entities
+        ],
+        "places": [_place(entity.name, entity.place) for entity in enriched.entities if entity.place is not None],
+        "countries": list(enriched.countries),
+        "locations": [point for entity in enriched.entities if entity.place and (point := _point(entity.place))],
         "mentions": sorted(mentions, key=lambda mention: (mention["start"], mention["end"])),
         "content_hash": enriched.content_hash,
         "minhash": minhash and {"bands": list(minhash.bands), "shingles": minhash.shingles},
@@ -116,6 +134,16 @@ def to_document(enriched: EnrichedArticle, *, seen_at: datetime, run_id: str) ->
         family=family(enriched.language.code),
         source=source,
     )
+
+
+def _place(name: str, place: Place) -> dict[str, Any]:
+    return {"name": name, "country": place.country, "location": _point(place), "geonames_id": place.geonames_id}
+
+
+def _point(place: Place) -> dict[str, float] | None:
+    if place.latitude is None or place.longitude is None:
+        return None
+    return {"lat": place.latitude, "lon": place.longitude}
 
 
 def document_hash(source: Mapping[str, Any]) -> str:

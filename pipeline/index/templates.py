@@ -179,6 +179,8 @@ def article_mapping() -> dict[str, Any]:
     language, language_confidence, language_agreement, stated_language    ISO 639-1 code or ``und``
     word_count                  words of the body
     entities.<type>             names, for facets; ``entities.<type>.text`` for searching; entities.model
+    entities.key                the same names in the one spelling that all articles share (``person:sergei-lavrov``)
+    named                       each of them with its count, salience (0 to 1) and surface forms
     mentions                    nested: text, type, name, and start and end in the body (code points)
     places, countries, locations    nested places with coordinates; ISO codes and points for maps
     content_hash                equal for equal text; document_hash: equal where nothing worth a write differs
@@ -225,8 +227,9 @@ def article_mapping() -> dict[str, Any]:
         "stated_language": _KEYWORD,
         "is_accessible_for_free": _BOOLEAN,
         "word_count": _INTEGER,
-        "entities": _object(model=_KEYWORD, **{kind.value: _NAME for kind in EntityType}),
+        "entities": _object(model=_KEYWORD, key=_KEYWORD, **{kind.value: _NAME for kind in EntityType}),
         "mentions": _nested(text=_KEYWORD, type=_KEYWORD, name=_KEYWORD, start=_INTEGER, end=_INTEGER),
+        "named": _nested(name=_KEYWORD, type=_KEYWORD, key=_KEYWORD, count=_INTEGER, salience=_FLOAT, forms=_KEYWORD),
         "places": _nested(name=_KEYWORD, country=_KEYWORD, location={"type": "geo_point"}, geonames_id=_LONG_INTEGER),
         "countries": _KEYWORD,
         "locations": {"type": "geo_point"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -38,4 +39,5 @@ def serve(
             ) from error
         say(f"News search: http://{_HOST}:{listening.getsockname()[1]}/   Ctrl-C stops it.")
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in order and hands it on
+            uvicorn.Server(config).run(sockets=[listening])

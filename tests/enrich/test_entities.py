@@ -10,7 +10,7 @@ import pytest
 from pipeline.enrich import load_enricher
 from pipeline.enrich.entities import CHUNK_CHARACTERS, load_entity_model
 from pipeline.errors import ArticleFailed, ConfigurationError
-from pipeline.models import Article, EnrichedArticle, EntityType
+from pipeline.models import Article, EnrichedArticle, EntityType, Source, SourceKind
 from pipeline.settings import EntitySettings, LanguageSettings
 
 MakeArticle = Callable[..., Article]
@@ -139,7 +139,9 @@ def test_statements_of_page_feed_and_source_are_compared(make_article: MakeArtic
     """The record says of page, feed and source whether the text bears out their language."""
     enricher = load_enricher(LanguageSettings(), EntitySettings(model=""))
     article = make_article(ENGLISH * 3, page_language="en-GB", feed_language="de", source_id="daily")
-    (result,) = enricher.enrich([article], source_language={"daily": "en", "other": "fr"})
+    (result,) = enricher.enrich(
+        [article], sources={"daily": Source(id="daily", kind=SourceKind.FEED, location="x", language="en")}
+    )
     assert isinstance(result, EnrichedArticle)
     assert result.language.agreement == (("page", True), ("feed", False), ("source", True))
 

@@ -292,7 +292,7 @@ def test_the_form_takes_the_modes_and_nothing_else(installation: Installation) -
 def test_the_command_previews_runs_and_refuses_what_it_cannot_mean(
     installation: Installation, news: Callable[..., Any]
 ) -> None:
-    """`news backfill` takes all enabled sources unless some are named; what is wrong it says before it does anything."""
+    """`news backfill` takes all enabled sources unless some are named; what is wrong it says before it starts."""
     folder_of(installation)
     span = ("--from", "2025-11-01", "--to", "2025-12-01")
     found = news("backfill", *span, "--preview", "--json")

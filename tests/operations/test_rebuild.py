@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from indexing.articles import document
 from installation import Installation, without_bookkeeping, write_texts
 
 from pipeline import rebuild
@@ -195,3 +196,14 @@ def test_two_rebuilds_at_once_are_refused(installation: Installation, monkeypatc
     monkeypatch.setattr(rebuild, "remove_leftovers", second)
     rebuild.rebuild(services, sources, grace_seconds=0)
     assert refused == ["a rebuild is under way already"]
+
+
+def test_an_articles_past_is_carried_over() -> None:
+    """First sight and revisions always; the cluster of near copies only while the text is the same."""
+    past = {"first_seen_at": "2020-01-01T00:00:00.000Z", "revision_count": 2, "cluster_id": "c", "similarity": 0.9}
+    made = document("https://paper.example/1", published_at=None)
+    same = rebuild.with_past(made, {**past, "content_hash": made.source["content_hash"]})
+    assert {key: same.source[key] for key in past} == past
+    assert same.source["@timestamp"] == past["first_seen_at"]
+    assert "cluster_id" not in rebuild.with_past(made, {**past, "content_hash": "another"}).source
+    assert rebuild.with_past(document("https://paper.example/1"), past).source["@timestamp"] != past["first_seen_at"]

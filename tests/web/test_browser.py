@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def session(browser: Browser, airflow_site: AirflowSite) -> Iterator[BrowserContext]:
     """A browser session that has logged in to Airflow by its own form."""
-    context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light")
+    context = browser.new_context(viewport={"width": 1120, "height": 720}, color_scheme="light")
     context.set_default_timeout(30_000)
     page = context.new_page()
     # Being sent to the log-in and back is part of the promise.
@@ -117,7 +117,7 @@ def test_search_in_airflow(page: Page, airflow_site: AirflowSite, output: Path) 
     frame.get_by_role("link", name="Ports promise shore power").click()
     expect(frame.get_by_role("heading", level=1)).to_contain_text("Ports promise shore power")
     expect(frame.locator("a.entity.place").first).to_be_visible()
-    page.screenshot(path=output / "article.png")
+    page.screenshot(path=output / "article.png", clip={"x": 0, "y": 0, "width": 1120, "height": 620})
     frame.get_by_role("region", name="Similar articles").get_by_role("link").first.click()
     expect(frame.get_by_role("heading", level=1)).not_to_contain_text("Ports promise shore power")
 

@@ -1,6 +1,6 @@
 """Articles per second through the whole pipeline, next to trafilatura alone on the same pages.
 
-    python -m benchmarks.pipeline FOLDER [--pages 500] [--workers 0 1 2] [--json]
+    python -m benchmarks.throughput FOLDER [--pages 500] [--workers 0 1 2] [--json]
 
 FOLDER holds saved pages (.html, .html.gz), anywhere below. Each round ingests them with ``news ingest`` into an
 installation of its own: archive, extract, enrich, index into the embedded node (or ELASTICSEARCH_URL). Compare figures

@@ -1,0 +1,102 @@
+"""How long the search page takes, from request to the last byte, against an index that is there already.
+
+    python benchmarks/search_speed.py http://127.0.0.1:8090
+
+Asks each kind of page many times, one request after the other, with questions that differ, and prints median and 95th
+percentile in milliseconds. ``--fill PREFIX`` first writes 100,000 articles of the made-up corpus under an index prefix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import statistics
+import time
+from datetime import UTC, datetime
+
+import httpx2
+from elasticsearch import helpers
+from search_corpus import ORGANIZATIONS, PEOPLE, PLACES, TONGUES, corpus
+
+from pipeline.index import templates
+from pipeline.index.templates import Names
+from pipeline.run import open_services
+
+ROUNDS = 120
+
+
+def main() -> None:
+    """Measure, and print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url", help="of the search page (`news serve`)")
+    parser.add_argument("--fill", metavar="PREFIX", help="write 100,000 articles there first")
+    arguments = parser.parse_args()
+    if arguments.fill:
+        fill(arguments.fill)
+    chance = random.Random(1)
+    with httpx2.Client(base_url=arguments.url, timeout=30, trust_env=False) as web:
+        everything = web.get("/?q=" + PLACES[0]).text
+        articles = re.findall(r'href="(/article/\w+)"', everything)
+        kinds = {
+            "search, all words": lambda: f"/?q={topic(chance)}",
+            "search, narrowed by two facets": lambda: (
+                f"/?q={topic(chance)}&language={chance.choice(list(TONGUES))}&people={chance.choice(PEOPLE)}"
+            ),
+            "everything, newest first": lambda: f"/?sort=newest&page={chance.randrange(1, 50)}",
+            "phrase": lambda: f'/?q="{chance.choice(ORGANIZATIONS)}"',
+            "completion of a name": lambda: f"/complete?q={chance.choice(PEOPLE)[: chance.randrange(2, 6)]}",
+            "article": lambda: chance.choice(articles),
+        }
+        print("| page | median ms | p95 ms |\n|---|---:|---:|")
+        for name, address in kinds.items():
+            for _ in range(10):
+                web.get(address()).raise_for_status()
+            took = []
+            for _ in range(ROUNDS):
+                wanted = address()
+                start = time.perf_counter()
+                web.get(wanted).raise_for_status()
+                took.append(1000 * (time.perf_counter() - start))
+            print(
+                f"| {name} | {statistics.median(took):.0f} | {statistics.quantiles(took, n=20)[-1]:.0f} |", flush=True
+            )
+
+
+def topic(chance: random.Random) -> str:
+    """A question as people ask it."""
+    tongue = TONGUES[chance.choice(list(TONGUES))]
+    place = chance.choice(PLACES) if chance.random() < 0.7 else ""
+    return chance.choice(chance.choice(tongue.topics).asked).format(place=place).strip()
+
+
+def fill(prefix: str) -> None:
+    """Write the articles; each has also a name that few others have, as real news do."""
+    services, chance = open_services(say=print), random.Random(9)
+    client, settings = services.elasticsearch, services.settings.index
+    templates.set_up(client, settings, prefix)
+    for language in TONGUES:
+        templates.ensure_family(client, language, settings, prefix)
+    actions = (
+        {
+            "_index": Names(prefix).write_alias(known.language),
+            "_id": known.document.id,
+            "_source": {
+                **known.document.source,
+                "entities": {
+                    **known.document.source.get("entities", {}),
+                    "person": [
+                        *known.document.source.get("entities", {}).get("person", []),
+                        f"Person {chance.randrange(60_000)} Of{chance.randrange(3_000)}son",
+                    ],
+                },
+            },
+        }
+        for known in corpus(25_000, now=datetime.now(UTC))
+    )
+    helpers.bulk(client, actions, chunk_size=500)
+    client.indices.refresh(index=prefix)
+
+
+if __name__ == "__main__":
+    main()
