@@ -54,7 +54,10 @@ def main(count: int, root: Path) -> None:
             said = ". ".join(" ".join(draw.choices(vocabulary, k=14)).capitalize() for _ in range(30))
             page = article_page(number, words=f"{said}.")
             (folder / f"{number:06d}.html").write_text(page)
-        installation.write_config(sources=f'[[source]]\nid = "desk"\nkind = "folder"\nlocation = "{folder}"\n')
+        installation.write_config(
+            sources=f'[[source]]\nid = "desk"\nkind = "folder"\nlocation = "{folder}"\n',
+            settings='[entities]\nmodel = ""\n',
+        )
         services, sources = installation.services(), installation.sources()
         seconds: dict[str, float] = {}
 

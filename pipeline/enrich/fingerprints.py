@@ -24,7 +24,7 @@ LEAST_WORDS = 60
 _SEED = 5
 _SHINGLE = 3
 _UNSPACED_SHINGLE = 6
-_FIGURE_WEIGHT = 3
+_FIGURE_WEIGHT = 5
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _FIGURE = re.compile(r"\d")
@@ -55,7 +55,7 @@ def content_hash(body: str, *, standfirst: str | None = None) -> str:
 def signature(body: str, *, standfirst: str | None = None) -> TextSignature | None:
     """The MinHash signature of a text's shingles of three words (six characters in scripts without blanks).
 
-    Words are those of ``content_hash``. Shingles with a figure in them count three times: two weather reports of one
+    Words are those of ``content_hash``. Shingles with a figure in them count five times: two weather reports of one
     form differ in the figures, two editions of one story rarely do. None for texts under LEAST_WORDS words (two
     characters of a script without blanks count as one).
 

@@ -199,6 +199,8 @@ def _clean(mention: Mention, body: str) -> Mention | None:
     behind = re.match(r" [^\W\d_]+", body[end : end + 30])
     if behind and text + behind[0] in demonyms():
         return None  # "North" of "North Korean"
+    if kind is EntityType.PERSON and _PART_OF_TOWN.match(body, end):
+        kind = EntityType.PLACE
     if kind in (EntityType.PERSON, EntityType.ORGANIZATION) and is_country(text):
         kind = EntityType.PLACE
     elif kind in (EntityType.PERSON, EntityType.PLACE) and _is_called_organization(text):
@@ -206,6 +208,10 @@ def _clean(mention: Mention, body: str) -> Mention | None:
     elif kind is EntityType.PERSON and " " in text and text.casefold().split()[-1] in _GROUNDS:
         kind = EntityType.PLACE
     return Mention(text=text, type=kind, start=start, end=end)
+
+
+_PART_OF_TOWN = re.compile(r"\s+(section|neighbou?rhood|district|quarter|suburb|borough|area) of\b")
+"""What says that the name before it is a part of a town ("the Murray Hill section of Manhattan")."""
 
 
 def _is_called_organization(text: str) -> bool:

@@ -16,8 +16,8 @@ from pipeline.models import TextSignature
 
 # Measured on pairs made from real articles, see docs/duplicates.md.
 _LEAST_RESEMBLANCE = 0.25
-_SHORT, _LONG = 100, 500
-_LEAST_OF_SHORT, _LEAST_OF_LONG = 0.72, 0.55
+_SHORT, _LONG = 100, 400
+_LEAST_OF_SHORT, _LEAST_OF_LONG = 0.75, 0.55
 
 
 def similarity(one: TextSignature, other: TextSignature) -> float:
@@ -33,7 +33,7 @@ def similarity(one: TextSignature, other: TextSignature) -> float:
 def least_similarity(shingles: int) -> float:
     """How similar a text must be whose shorter version has this many shingles.
 
-    0.72 up to 100 and 0.55 from 500 on: of short pieces those made from one form (weather, markets) are alike by half.
+    0.75 up to 100 and 0.55 from 400 on: of short pieces those made from one form (weather, markets) are alike by half.
     """
     along = min(max(shingles - _SHORT, 0), _LONG - _SHORT) / (_LONG - _SHORT)
     return _LEAST_OF_SHORT + along * (_LEAST_OF_LONG - _LEAST_OF_SHORT)

@@ -20,7 +20,12 @@ from pipeline.operations_commands import register
 @pytest.fixture
 def installation(tmp_path: Path, elasticsearch_url: str) -> Iterator[Installation]:
     """An installation of the test's own in the session's Elasticsearch."""
-    extra = {"NEWS_EXTRACT__WORKERS": "0", "NEWS_FETCH__ALLOW_LOOPBACK": "true", "NEWS_FETCH__DELAY_SECONDS": "0"}
+    extra = {
+        "NEWS_EXTRACT__WORKERS": "0",
+        "NEWS_ENTITIES__MODEL": "",
+        "NEWS_FETCH__ALLOW_LOOPBACK": "true",
+        "NEWS_FETCH__DELAY_SECONDS": "0",
+    }
     made = Installation(root=tmp_path, elasticsearch_url=elasticsearch_url, extra=extra)
     made.write_config()
     yield made

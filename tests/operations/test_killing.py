@@ -67,7 +67,7 @@ def installed(root: Path, folder: Path, url: str) -> Installation:
     made = Installation(root=root, elasticsearch_url=url)
     made.write_config(
         sources=f'[[source]]\nid = "inbox"\nkind = "folder"\nlocation = "{folder}"\n',
-        settings="[ingest]\nbatch_size = 60\n[index]\nbulk_documents = 15\n",
+        settings='[ingest]\nbatch_size = 60\n[index]\nbulk_documents = 15\n[entities]\nmodel = ""\n',
     )
     plan_run(made.services(), "run", RunRequest(source_ids=("inbox",)), made.sources(), kind="news run")
     return made

@@ -93,7 +93,8 @@ def test_the_dags_of_operations(tmp_path: Path, elasticsearch_url: str) -> None:
             sources='[[source]]\nid = "desk"\nkind = "folder"\nlocation = "desk"\n'
             '[[source]]\nid = "gone"\nkind = "urls"\nlocation = "urls.txt"\n',
             settings='[alerts]\nquarantine_growth = 1\nwebhook_connection = "hook"\nemail = "desk@news.example"\n'
-            "[fetch]\nattempts = 1\nallow_loopback = true\n[extract]\nworkers = 0\n",
+            "[fetch]\nattempts = 1\nallow_loopback = true\n[extract]\nworkers = 0\n"
+            '[entities]\nmodel = ""\n',
         )
         (installation.project / "urls.txt").write_text(
             "\n".join(server.on(f"/news/story-{n}.html", Reply(status=500, body=b"no")) for n in range(2))
