@@ -11,7 +11,8 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 export UV_SYSTEM_CERTS ?= true
 export UV_NATIVE_TLS ?= true
 
-.PHONY: help setup run up env test lint bench clean
+.PHONY: help setup run up env test lint bench clean eval-extract eval-dates eval-language eval-duplicates eval-ner \
+	eval-search train-ner
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +46,34 @@ lint: setup ## Check types and style only
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+bench: setup ## Measure articles/s through the whole pipeline, over the samples (PAGES=folder for others)
+	.venv/bin/python -m benchmarks.throughput $(or $(PAGES),config/samples)
+
+DEVELOPMENT_SET ?= ../shared/extract
+CORPORA ?= ../shared/ner
+
+eval-extract: setup ## Score extraction and dates on DEVELOPMENT_SET, against trafilatura and peers
+	$(UV) run --frozen --group eval python -m benchmarks.eval_extract $(DEVELOPMENT_SET)
+
+eval-dates: eval-extract ## The date columns of the same table
+
+eval-language: setup ## Score language detection
+	.venv/bin/python -m benchmarks.eval_language
+
+eval-duplicates: setup ## Score near-copy detection
+	.venv/bin/python -m benchmarks.eval_duplicates
+
+eval-ner: setup ## Score the entity models
+	.venv/bin/python -m benchmarks.eval_ner --articles 400
+
+eval-search: setup ## Score the ranking
+	.venv/bin/python -m benchmarks.eval_search
+
+train-ner: setup ## Train the English entity model from CORPORA into /tmp/model (hours)
+	$(UV) run --frozen --group training python -m training.gazetteer
+	$(UV) run --frozen --group training python -m training.train_ner $(CORPORA) /tmp/model
+	$(UV) run --frozen --group training python -m training.card /tmp/model $(CORPORA) pipeline/enrich/models/en_news_sm
 
 clean: ## Remove what was installed and built here; NEWS_HOME is left alone
 	rm -rf .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache dist

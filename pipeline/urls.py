@@ -118,6 +118,7 @@ _TRACKING = frozenset(
         "amp_js_v",
         "amp_gsa",
         "usqp",
+        "srsltid",
     ]
 )
 # Ambiguous names: dropped only where the value says that they are about the way here.

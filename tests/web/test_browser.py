@@ -105,7 +105,7 @@ def test_search_in_airflow(page: Page, airflow_site: AirflowSite, output: Path) 
     expect(frame.locator(".hits mark").first).to_have_text(re.compile("hamburg", re.IGNORECASE))
     page.screenshot(path=output / "search.png")
     before = frame.locator(".hits > li").count()
-    frame.get_by_role("complementary", name="Narrow down").get_by_role("link", name="German").click()
+    frame.get_by_role("complementary", name="Narrow down").get_by_role("link", name="German", exact=True).click()
     expect(frame.get_by_role("link", name=re.compile("Remove Language: German"))).to_be_visible()
     expect(frame.locator(".hits > li").first.locator(".meta")).to_contain_text("German")
     assert frame.locator(".hits > li").count() < before
