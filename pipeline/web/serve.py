@@ -33,6 +33,7 @@ def serve(
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((_HOST, port))
+            listening.listen()  # who reads the address below may call at once
         except OSError as error:
             raise ConfigurationError(
                 f"Port {port} of {_HOST} can't be had: {error.strerror}.", hint="Give another with --port."

@@ -139,6 +139,8 @@ def test_chinese_copies_are_near() -> None:
 
 def test_signatures_are_stable() -> None:
     """Stored signatures stay comparable: the bands of a known text never change, whatever process makes them."""
+    with_figures = signed(text([*STORY, "In 2024 it was 17."]))
+    assert with_figures.shingles == 238 + 5 + 4 * 5
     made = signed(text(STORY))
     assert (made.bands[0], made.bands[83], made.shingles) == ("00TJh5jd1L", "8363-c2FYw", 238)
 
@@ -288,7 +290,7 @@ def test_an_id_brought_along_is_kept(put: Put, dump: Dump) -> None:
 def test_a_text_told_thousands_of_times_hides_nothing(put: Put, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where one cluster fills the list of candidates the others are found all the same."""
     monkeypatch.setattr(writer, "_CANDIDATES", 5)
-    put(*(document(f"https://a{n}.example/1", text(edited(story(1), 20 + n))) for n in range(8)))
+    put(*(document(f"https://a{n}.example/1", text([f"Carried by paper{n}.", *story(1)])) for n in range(8)))
     put(document("https://late.example/1", text(story(5)), seen_at=NOON + DAY))
     put(
         document("https://b.example/1", text(story(1)), seen_at=NOON + 2 * DAY),
