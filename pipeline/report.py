@@ -49,6 +49,7 @@ def as_renderable(report: Mapping[str, Any]) -> RenderableType:
     if report["kept_for_next_run"]:
         kept = f"{report['kept_for_next_run']} articles are kept; the next run takes them over."
         parts.append(Text(kept, style="red"))
+    parts += [Text(f"Source {note['source']}: {note['message']}") for note in report.get("notes", ())]
     parts += [Text(f"Source {problem['source']}: {problem['message']}", style="red") for problem in report["problems"]]
     return Group(*parts)
 

@@ -101,7 +101,8 @@ class SearchRequest:
 
     ``person``, ``place`` and ``organization`` are words of a name; ``facets`` are exact values, as the facets of an
     answer list them, by facet. ``one_per_text`` shows one of several articles with the same text and says how many
-    others there are; ``collapse`` one of several near copies (one per ``cluster_id``). ``marks`` are put around the words found.
+    others there are; ``collapse`` one of several near copies (one per ``cluster_id``). ``marks`` are put around the words
+    found. ``ids``, where given, are the only documents looked at.
     """
 
     query: str = ""
@@ -111,6 +112,7 @@ class SearchRequest:
     place: str | None = None
     organization: str | None = None
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ids: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
     sort: Literal["relevance", "newest", "oldest"] = "relevance"
@@ -526,6 +528,8 @@ def _filters(request: SearchRequest) -> list[dict[str, Any]]:
             filters.append({"terms": {_FACETS[facet]: list(values)}})
         elif values:
             filters += [{"term": {_FACETS[facet]: value}} for value in values]
+    if request.ids:
+        filters.append({"ids": {"values": list(request.ids)}})
     bounds = {"gte": request.since, "lt": request.until}
     if stated := {key: iso(value) for key, value in bounds.items() if value is not None}:
         filters.append({"range": {"@timestamp": stated}})

@@ -11,19 +11,16 @@ import sqlite3
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from elasticsearch import BadRequestError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.errors import ConfigurationError
-from pipeline.index.client import call
-from pipeline.index.templates import Names
 from pipeline.models import OutcomeKind
 from pipeline.run import Services
-from pipeline.search import QueryError, SearchHit, SearchRequest, from_response, to_body
+from pipeline.search import QueryError, SearchHit, SearchRequest, search, to_body
 
 FILE = "alerts.toml"
 _MOST_IDS = 1_000
@@ -159,18 +156,11 @@ def remember(services: Services, matches: Sequence[Match]) -> None:
 
 
 def _among(services: Services, saved: SavedSearch, ids: Sequence[str]) -> tuple[SearchHit, ...]:
-    body = to_body(saved.request(services.prefix))
-    query = {"bool": {"must": [body["query"]], "filter": [{"ids": {"values": list(ids)}}]}}
-    index, client = Names(services.prefix).articles, services.elasticsearch
-
-    def ask() -> Any:
-        try:
-            return client.search(index=index, ignore_unavailable=True, query=query, size=len(ids), sort=body["sort"],
-                                 source_excludes=body["source_excludes"])  # fmt: skip
-        except BadRequestError as error:
-            raise QueryError(f"The saved search {saved.id!r} can't be answered: check {saved.query!r}.") from error
-
-    return from_response(call(ask)).hits
+    request = replace(saved.request(services.prefix), ids=ids)
+    try:
+        return search(services.elasticsearch, request).hits
+    except QueryError as error:
+        raise QueryError(f"The saved search {saved.id!r} can't be answered: {error.message}") from error
 
 
 @contextmanager
