@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from installation import Installation, article_page
 
 from pipeline import localnode
-from pipeline.backfill import backfill_now
 from pipeline.localnode import NodeSettings
 from pipeline.models import Window
-from pipeline.rebuild import rebuild
+from pipeline.operations.backfill import backfill_now
+from pipeline.operations.rebuild import rebuild
 from pipeline.run import run_now
 from pipeline.schedule import Mode, RunRequest
 

@@ -130,7 +130,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
             services = run.open_services()
             sources = load_sources(services.settings)
             if only_preview():
-                from pipeline.backfill import preview
+                from pipeline.operations.backfill import preview
 
                 print(preview(services, request, sources).as_text())
                 return []

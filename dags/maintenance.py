@@ -45,7 +45,7 @@ with DAG("news_maintenance", schedule=_schedule("40 3 * * *"), tags=["news", "op
     def maintain() -> dict[str, Any]:
         """Roll over, delete what is too old, snapshot."""
         from pipeline import run
-        from pipeline.maintenance import maintain
+        from pipeline.operations.maintenance import maintain
 
         done = maintain(run.open_services())
         for name, value in done.items():
@@ -61,7 +61,7 @@ with DAG("news_quarantine_retry", schedule=_schedule("20 * * * *"), tags=["news"
     def retry_quarantine() -> dict[str, Any]:
         """Try again what is due."""
         from pipeline import run
-        from pipeline.replay import retry_due
+        from pipeline.operations.replay import retry_due
         from pipeline.report import as_text
         from pipeline.settings import load_sources
 

@@ -22,7 +22,7 @@ from airflow.sdk.bases.notifier import BaseNotifier
 from pipeline.schedule import POOL
 
 if TYPE_CHECKING:
-    from pipeline.alerts import Alert
+    from pipeline.operations.alerts import Alert
     from pipeline.settings import AlertSettings
 
 
@@ -69,7 +69,7 @@ def notifiers(settings: AlertSettings, alerts: Sequence[Alert]) -> list[BaseNoti
 
 def tell_of_failed_run(context: Any) -> None:
     """Tell of a DAG run that failed."""
-    from pipeline.alerts import Alert
+    from pipeline.operations.alerts import Alert
     from pipeline.settings import load_settings
 
     run = context["dag_run"]
@@ -102,7 +102,8 @@ with DAG(
     @task(execution_timeout=timedelta(minutes=20))
     def check() -> list[str]:
         """Look, print what is found, and tell what is new."""
-        from pipeline import alerts, run
+        from pipeline import run
+        from pipeline.operations import alerts
         from pipeline.settings import load_sources
 
         services = run.open_services()

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from pipeline.errors import ConfigurationError, NewsError
 from pipeline.kibana.commands import app as kibana_app
-from pipeline.operations_commands import register
+from pipeline.operations.commands import register
 
 if TYPE_CHECKING:
     from pipeline.search import SearchResults

@@ -16,7 +16,7 @@ STAGES = ["discover", "fetch", "archive", "extract", "enrich", "index", "search"
 """In the order of the flow; a stage may import those before it, never a later one."""
 SHARED = {"models", "errors", "settings", "urls", "schedule"}
 """What everybody may import; these know nothing of the stages."""
-JOINING = {"run", "cli", "standalone", "doctor", "backfill", "reprocess", "rebuild", "alerts", "compare", "web"}
+JOINING = {"run", "cli", "standalone", "doctor", "reprocess", "operations", "search_alerts", "web"}
 """The only modules that see several stages: the run, the commands, and the operations beside a run. Nothing else joins
 them by the way: a new name here is a decision."""
 HEAVY = ["spacy", "thinc", "trafilatura", "airflow", "feedparser", "pandas", "htmldate"]

@@ -14,7 +14,7 @@ from elasticsearch import NotFoundError
 from installation import Installation
 from typer.testing import CliRunner
 
-from pipeline.operations_commands import register
+from pipeline.operations.commands import register
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def installation(tmp_path: Path, elasticsearch_url: str) -> Iterator[Installatio
 
 @pytest.fixture
 def news(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Run a command of pipeline.operations_commands in this process; the JSON it prints, or its text."""
+    """Run a command of pipeline.operations.commands in this process; the JSON it prints, or its text."""
     app = typer.Typer()
     register(app)
 

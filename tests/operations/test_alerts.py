@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from installation import Installation, article_text, write_texts
 
-from pipeline import alerts
-from pipeline.alerts import Alert, Profile
 from pipeline.discover.state import SourceState, health_of
 from pipeline.errors import Reason
 from pipeline.index.quarantine import Entry
 from pipeline.ledger import RunRecord
 from pipeline.models import ArticleRef
+from pipeline.operations import alerts
+from pipeline.operations.alerts import Alert, Profile
 from pipeline.run import run_now
 from pipeline.schedule import RunRequest
 from pipeline.settings import AlertSettings

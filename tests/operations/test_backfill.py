@@ -14,11 +14,11 @@ from filelock import FileLock
 from installation import Installation, article_page, write_texts
 from newsworld.server import NewsServer
 
-from pipeline import backfill
-from pipeline.backfill import backfill_now, politeness_seconds, preview
 from pipeline.errors import ConfigurationError, IndexUnavailableError
 from pipeline.index.templates import Names
 from pipeline.models import ArticleRef, Mode, Window
+from pipeline.operations import backfill
+from pipeline.operations.backfill import backfill_now, politeness_seconds, preview
 from pipeline.run import Services, plan_run, process_batch, run_now
 from pipeline.schedule import RunRequest, request_from_conf
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from installation import Installation, article_page, write_texts
 
-from pipeline.compare import changes_between, summarize
 from pipeline.errors import ConfigurationError
+from pipeline.operations.compare import changes_between, summarize
 from pipeline.run import run_now
 from pipeline.schedule import RunRequest
 

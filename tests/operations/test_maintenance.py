@@ -8,7 +8,7 @@ from typing import Any
 
 from installation import Installation, article_page, write_texts
 
-from pipeline import maintenance
+from pipeline.operations import maintenance
 from pipeline.run import run_now
 from pipeline.schedule import RunRequest
 from pipeline.settings import IndexSettings, RetentionSettings

@@ -11,9 +11,9 @@ import pytest
 from indexing.articles import document
 from installation import Installation, without_bookkeeping, write_texts
 
-from pipeline import rebuild
 from pipeline.errors import ConfigurationError
 from pipeline.index import templates, writer
+from pipeline.operations import rebuild
 from pipeline.run import run_now
 from pipeline.schedule import RunRequest
 from pipeline.search import SearchRequest, search

@@ -10,10 +10,10 @@ from typing import Any
 from installation import Installation, article_page
 from newsworld.server import NewsServer, Reply
 
-from pipeline import replay
 from pipeline.errors import Reason
 from pipeline.index.quarantine import Entry
 from pipeline.models import ArchiveAddress, ArticleRef
+from pipeline.operations import replay
 from pipeline.run import run_now
 from pipeline.schedule import RunRequest
 from pipeline.settings import QuarantineSettings

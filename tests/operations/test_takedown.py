@@ -12,11 +12,11 @@ from fsspec.implementations.memory import MemoryFileSystem
 from installation import Installation, article_page, write_texts
 from newsworld.server import NewsServer, Reply
 
-from pipeline import replay, takedown
 from pipeline.archive import Archive
-from pipeline.erasure import erase, padded_member
 from pipeline.errors import ArticleFailed, ConfigurationError
 from pipeline.models import Mode, RawPage
+from pipeline.operations import replay, takedown
+from pipeline.operations.erasure import erase, padded_member
 from pipeline.run import run_now
 from pipeline.schedule import RunRequest
 from pipeline.tombstones import tombstone_of

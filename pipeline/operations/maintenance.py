@@ -14,11 +14,11 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch
 
-from pipeline.erasure import remove_file
 from pipeline.index.client import call
 from pipeline.index.documents import iso
 from pipeline.index.templates import Names
-from pipeline.rebuild import live_indices
+from pipeline.operations.erasure import remove_file
+from pipeline.operations.rebuild import live_indices
 from pipeline.reprocess import stored_articles
 from pipeline.run import Services
 from pipeline.settings import IndexSettings, RetentionSettings

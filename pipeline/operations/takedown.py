@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import urls
-from pipeline.erasure import erase
 from pipeline.index import quarantine
 from pipeline.index.client import call
 from pipeline.index.templates import Names
 from pipeline.models import ArchiveAddress
+from pipeline.operations.erasure import erase
 from pipeline.reprocess import stored_articles
 from pipeline.run import Services
 from pipeline.tombstones import Forgotten, Tombstone, tombstone_of

@@ -58,9 +58,9 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Bring back a span of the past; stopped, the same command goes on where it was."""
-    from pipeline import backfill as backfills
     from pipeline import cli
     from pipeline.errors import ConfigurationError
+    from pipeline.operations import backfill as backfills
     from pipeline.schedule import RunRequest, parse_window
     from pipeline.settings import load_sources
 
@@ -110,7 +110,7 @@ def quarantine_list(
     from rich.table import Table
 
     from pipeline import cli
-    from pipeline.replay import next_retry_at
+    from pipeline.operations.replay import next_retry_at
 
     services = _services()
     found = _chosen(services, reason, source, since, limit)
@@ -137,7 +137,8 @@ def quarantine_show(
     as_json: Json = False,
 ) -> None:
     """Show everything that is known of a failure."""
-    from pipeline import cli, replay
+    from pipeline import cli
+    from pipeline.operations import replay
 
     services = _services()
     found = [_entry(services, entry) for entry in replay.find(services, article)]
@@ -163,7 +164,8 @@ def quarantine_retry(
     as_json: Json = False,
 ) -> None:
     """Try again now what failed, whatever its pause; what succeeds leaves the quarantine."""
-    from pipeline import cli, replay
+    from pipeline import cli
+    from pipeline.operations import replay
     from pipeline.settings import load_sources
 
     if everything == bool(reason or source or since):
@@ -176,8 +178,8 @@ def quarantine_retry(
 
 
 def _chosen(services: Services, reason: str | None, source: str | None, since: str | None, limit: int) -> list[Entry]:
-    from pipeline import replay
     from pipeline.errors import Reason
+    from pipeline.operations import replay
     from pipeline.schedule import parse_window
 
     if reason and reason not in set(Reason):
@@ -194,7 +196,7 @@ def _chosen(services: Services, reason: str | None, source: str | None, since: s
 
 
 def _entry(services: Services, entry: Entry) -> dict[str, Any]:
-    from pipeline.replay import next_retry_at
+    from pipeline.operations.replay import next_retry_at
 
     return {
         "id": entry.id,
@@ -223,7 +225,8 @@ def forget(
     as_json: Json = False,
 ) -> None:
     """Take an article or a domain down: out of index, quarantine and archive, and kept out."""
-    from pipeline import cli, takedown
+    from pipeline import cli
+    from pipeline.operations import takedown
 
     services = _services()
     if undo:
@@ -266,7 +269,7 @@ def index_rebuild(
 ) -> None:
     """Build the index anew from the archive beside the live one, compare, and swap in one step."""
     from pipeline import cli
-    from pipeline.rebuild import rebuild
+    from pipeline.operations.rebuild import rebuild
     from pipeline.settings import load_sources
 
     services = _services()
@@ -310,7 +313,7 @@ def compare(
 ) -> None:
     """Show what an upgrade or another setting would change, over archived pages; writes nothing."""
     from pipeline import cli
-    from pipeline import compare as comparing
+    from pipeline.operations import compare as comparing
     from pipeline.settings import load_sources
 
     services = _services()
@@ -333,7 +336,7 @@ def compare(
 def index_maintain(as_json: Json = False) -> None:
     """Roll over, delete what is beyond its retention, snapshot: what the DAG news_maintenance does every night."""
     from pipeline import cli
-    from pipeline.maintenance import maintain
+    from pipeline.operations.maintenance import maintain
 
     done = maintain(_services())
     if as_json:
@@ -349,7 +352,8 @@ def index_maintain(as_json: Json = False) -> None:
 @alerts_app.command("check", epilog="Example: [b]news alerts check --json[/b]")
 def alerts_check(as_json: Json = False) -> None:
     """Print every alert there is now; exit code 1 where there is any. Tells nobody."""
-    from pipeline import alerts, cli
+    from pipeline import cli
+    from pipeline.operations import alerts
     from pipeline.settings import load_sources
 
     services = _services()
