@@ -101,8 +101,8 @@ class SearchRequest:
 
     ``person``, ``place`` and ``organization`` are words of a name; ``facets`` are exact values, as the facets of an
     answer list them, by facet. ``one_per_text`` shows one of several articles with the same text and says how many
-    others there are; ``collapse`` one of several near copies (one per ``cluster_id``). ``marks`` are put around the words
-    found. ``ids``, where given, are the only documents looked at.
+    others there are; ``collapse`` one of several near copies (one per ``cluster_id``). ``marks`` are put around the
+    words found. ``ids``, where given, are the only documents looked at.
     """
 
     query: str = ""
