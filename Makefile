@@ -40,7 +40,7 @@ env: ## Write .env with random secrets for docker compose
 	@bash docker/make-env.sh
 
 test: setup lint ## Check types and style, run all tests
-	.venv/bin/pytest -m "not shared"
+	.venv/bin/pytest -m "not shared" -n 2 --dist loadfile
 
 lint: setup ## Check types and style only
 	.venv/bin/ruff check .

@@ -225,6 +225,9 @@ def search(
     since: Since = None,
     until: Until = None,
     sort: Annotated[Sort, typer.Option(help="Order.")] = Sort.relevance,
+    collapse: Annotated[
+        bool, typer.Option("--collapse", help="Show one of several near copies, and how many others there are.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=0, max=1000, help="How many articles to print.")] = 10,
     as_json: Json = False,
 ) -> None:
@@ -248,6 +251,7 @@ def search(
             since=window.since if window else None,
             until=window.until if window else None,
             sort=sort.value,
+            collapse=collapse,
             limit=limit,
             prefix=services.prefix,
         ),
@@ -274,7 +278,8 @@ def print_results(results: SearchResults, console: Console) -> None:
     for hit in results.hits:
         when = hit.published_at.date().isoformat() if hit.published_at else "no date"
         console.print(f"\n[bold]{escape(hit.headline)}[/]")
-        console.print(f"[dim]{when} · {hit.language} · {escape(hit.url or hit.path or hit.id)}[/]")
+        others = f" · {hit.others} more like it" if hit.others else ""
+        console.print(f"[dim]{when} · {hit.language} · {escape(hit.url or hit.path or hit.id)}{others}[/]")
         for passage in [passage for passages in hit.highlights.values() for passage in passages][:2]:
             marked = escape(" ".join(passage.split())).replace("<em>", "[bold yellow]").replace("</em>", "[/]")
             console.print(f"  … {marked} …")
@@ -292,10 +297,14 @@ def print_facets(results: SearchResults, console: Console) -> None:
 @app.command(epilog="Example: [b]news show https://paper.example/story.html --json[/b]")
 def show(
     article: Annotated[str, typer.Argument(help="Document id or URL.", metavar="ID|URL")],
+    revisions: Annotated[
+        bool, typer.Option("--revisions", help="Show how it was changed since it was first seen.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show one stored article, whole."""
     from pipeline import run
+    from pipeline.index.revisions import as_lines
     from pipeline.search import get_document
 
     services = run.open_services(say=_say)
@@ -307,6 +316,10 @@ def show(
         _print_json({"id": document.pop("_id"), "index": document.pop("_index"), **document})
         return
     out.print(f"[bold]{escape(document['headline'])}[/]")
+    if revisions:
+        for line in as_lines(document):
+            out.print(escape(line))
+        return
     for key, value in document.items():
         if key not in ("headline", "body", "mentions", "removed", "captions", "entities") and value not in (
             None,

@@ -15,11 +15,12 @@ lengths tell much:
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 
 from lxml.html import HtmlElement
 
-from pipeline.extract.density import densest_part
+from pipeline.extract.density import densest_part, teasers
 from pipeline.extract.trim import trim
 
 SOMEWHAT_LONGER = 1.3
@@ -49,6 +50,10 @@ def extract_body(
 
     ``headline`` and ``authors`` help to see where the story begins and ends; ``stated`` is JSON-LD's articleBody.
     """
+    if teasers(tree):
+        tree = deepcopy(tree)
+        for teaser in teasers(tree):
+            teaser.drop_tree()
     part = densest_part(tree)
     dense = _length(part.blocks)
     # trafilatura's time grows faster than a page's elements; beyond any real article the densest part decides alone.
@@ -63,8 +68,9 @@ def extract_body(
             blocks, origin = thorough_blocks, "trafilatura.balanced"
         if stated and len(stated) > max(SHORT, 2 * _length(blocks)):
             blocks, origin = [line.strip() for line in stated.split("\n") if line.strip()], "jsonld"
-    trimmed = trim(blocks, headline, authors)
-    return Body(paragraphs(trimmed.kept), origin, tuple(trimmed.captions), tuple(trimmed.removed), part.link_share)
+    trimmed = trim(blocks, headline, authors, part.captions)
+    removed = (*trimmed.removed, *part.removed)
+    return Body(paragraphs(trimmed.kept), origin, tuple(trimmed.captions), removed, part.link_share)
 
 
 def paragraphs(blocks: list[str]) -> str:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
+from pipeline.extract.plaintext import leads_elsewhere
+
 PROSE_LENGTH = 80
 """Characters from which on a block is prose and not a label."""
 _CONTAINER_SHARE = 0.85
@@ -47,6 +49,14 @@ _PLACE_NAME = re.compile(
     re.IGNORECASE,
 )
 _PROSE_SHARE = 0.7
+_CAPTION_NAME = re.compile(
+    _BOUNDARY.format(r"(?:wp-)?caption(?:-?text)?|bildunterschrift|l[ée]gende|pie-?de-?foto|didascalia"), re.I
+)
+_CAPTION_TAGS = frozenset("p div span td small em".split())
+_LONGEST_CAPTION = 500
+_LONGEST_TEASER = 500
+_TEASERS = 3
+"""Headlines of other stories in a row from which on they are a list of teasers."""
 
 
 @dataclass(slots=True)
@@ -55,10 +65,11 @@ class _Block:
     text: str
     links: int
     ancestors: tuple[int, ...] = field(default=())
+    is_caption: bool = False
 
     @property
     def is_prose(self) -> bool:
-        return len(self.text) >= PROSE_LENGTH and self.links <= _MAX_LINKS * len(self.text)
+        return not self.is_caption and len(self.text) >= PROSE_LENGTH and self.links <= _MAX_LINKS * len(self.text)
 
 
 def prose_length(tree: HtmlElement) -> int:
@@ -73,16 +84,22 @@ def prose_length(tree: HtmlElement) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DensestPart:
-    """The text of the densest part, block by block, and the share of links in all text of the page, furniture aside."""
+    """The text of the densest part, block by block, and the share of links in all text of the page, furniture aside.
+
+    ``captions`` stand under the pictures of that part, ``removed`` are its lines that lead to other pages.
+    """
 
     blocks: list[str]
     link_share: float
+    captions: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def densest_part(tree: HtmlElement) -> DensestPart:
     """The blocks of text of the smallest element that holds nearly all prose of the page, furniture left out."""
     blocks = _blocks(tree)
-    link_share = sum(block.links for block in blocks) / max(1, sum(len(block.text) for block in blocks))
+    texts = [block for block in blocks if not block.is_caption]
+    link_share = sum(block.links for block in texts) / max(1, sum(len(block.text) for block in texts))
     weights: dict[int, int] = {}
     total = 0
     for block in blocks:
@@ -97,7 +114,13 @@ def densest_part(tree: HtmlElement) -> DensestPart:
     inside = [number for number, block in enumerate(blocks) if container in block.ancestors]
     chosen = _lede(blocks, inside[0]) + [blocks[number] for number in inside]
     kept: list[str] = []
+    removed: list[str] = []
     for block in chosen:
+        if block.is_caption:
+            continue
+        if 2 * block.links > len(block.text) and leads_elsewhere(block.text):
+            removed.append(block.text)
+            continue
         if block.links > (_ALL_LINK if block.element.tag in ("li", "p") else _MOSTLY_LINK) * len(block.text):
             continue
         # Two breaks part paragraphs, as one does in text: what stood on lines of its own stays apart.
@@ -105,7 +128,47 @@ def densest_part(tree: HtmlElement) -> DensestPart:
             line = f"- {text}" if block.element.tag == "li" else text
             if not kept or kept[-1] != line:
                 kept.append(line)
-    return DensestPart(kept, link_share)
+    return DensestPart(kept, link_share, _captions(blocks, inside), tuple(removed))
+
+
+def _captions(blocks: list[_Block], inside: list[int]) -> tuple[str, ...]:
+    """The captions between the headline and the end of the part, and those in the part."""
+    title = max((number for number in range(inside[0]) if blocks[number].element.tag == "h1"), default=inside[0])
+    found = [blocks[number] for number in range(title, inside[-1] + 1) if blocks[number].is_caption]
+    return tuple(dict.fromkeys(" ".join(block.text.split()) for block in found))
+
+
+def teasers(tree: HtmlElement) -> list[HtmlElement]:
+    """Lists of other stories: several linked headlines in a row, each with a sentence or two, outside the story's own article.
+
+    Only a page that wraps its headline in an ``article`` says what is outside; elsewhere such lists may be the story.
+    """
+    own = next((h1.xpath("ancestor::article[last()]") for h1 in tree.iter("h1")), [])
+    if len(own) != 1:
+        return []
+    inside = set(own[0].iter())
+    groups: dict[HtmlElement, set[HtmlElement]] = {}
+    for heading in tree.iter("h2", "h3", "h4", "h5", "h6"):
+        if heading in inside or not _is_linked(heading):
+            continue
+        item = heading.getparent()
+        while item is not None and item.tag in ("a", "header", "h2", "h3", "h4"):
+            item = item.getparent()
+        around = item.getparent() if item is not None else None
+        if (
+            around is not None
+            and len(item.text_content().strip()) <= _LONGEST_TEASER
+            and own[0] not in item.iterdescendants()
+        ):
+            groups.setdefault(around, set()).add(item)
+    return [item for group in groups.values() if len(group) >= _TEASERS for item in group]
+
+
+def _is_linked(heading: HtmlElement) -> bool:
+    if any(ancestor.tag == "a" for ancestor in heading.iterancestors()):
+        return True
+    text = heading.text_content().strip()
+    return bool(text) and sum(len(a.text_content().strip()) for a in heading.iter("a")) > _ALL_LINK * len(text)
 
 
 def _lede(blocks: list[_Block], start: int) -> list[_Block]:
@@ -125,6 +188,9 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
         element, ancestors = stack.pop()
         tag = element.tag
         if not isinstance(tag, str) or tag in _NEVER_TEXT:
+            continue
+        if caption := _caption(element):
+            blocks.append(_Block(element, caption, 0, ancestors, is_caption=True))
             continue
         if _is_furniture(element) and prose_length(element) <= most:
             continue
@@ -171,6 +237,24 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
                     blocks.append(_Block(element, text, 0, own))
         stack.extend((child, own) for child in reversed(children))
     return blocks
+
+
+def _caption(element: HtmlElement) -> str:
+    """The text of an element that is a picture's caption, by its tag or name or as the one text in a picture's table."""
+    name = f"{element.get('class') or ''} {element.get('id') or ''}"
+    if element.tag == "table":
+        if sum(1 for _ in element.iter("img")) != 1 or sum(1 for _ in element.iter("table")) != 1:
+            return ""
+        cells = [cell for cell in element.iter("td", "th", "caption") if cell.text_content().strip()]
+        if len(cells) != 1 or next(cells[0].iter("h1", "h2", "h3"), None) is not None:
+            return ""
+        element = cells[0]
+    elif element.tag != "figcaption" and not (element.tag in _CAPTION_TAGS and _CAPTION_NAME.search(name)):
+        return ""
+    elif next(element.iter("img", "h1", "h2"), None) is not None:
+        return ""  # the picture itself with all that belongs to it
+    text, links = _text(element)
+    return text if len(text) <= _LONGEST_CAPTION and links <= _MAX_LINKS * len(text) else ""
 
 
 def _is_furniture(element: HtmlElement) -> bool:

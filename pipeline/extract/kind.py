@@ -83,6 +83,7 @@ _SCRIPT_WANTED = re.compile(
     r"\b(?:enable|activate|turn on|requires?|without) javascript\b|\bjavascript (?:is )?(?:disabled|required)\b",
     re.IGNORECASE,
 )
+_OUTSIDE_LINKS = 0.2
 _STUB = 1_500  # characters below which a text may be nothing but a notice
 
 
@@ -172,13 +173,17 @@ def refuse_by_text(
             Reason.TOO_SHORT,
             f"{length} characters, the setting extract.min_characters asks for {settings.min_characters}",
         )
-    if own_article or url is None:
+    if length < _STUB and _all_links(tree, text):
+        raise ArticleRejected(Reason.SECTION_PAGE, "its text is nothing but links")
+    if own_article:
         return
-    looks = looks_like_article(url)
-    if looks is Reason.SECTION_PAGE and not evidence.has_authors and not _reads_like_article(text):
+    looks = looks_like_article(url) if url is not None else None
+    if url is not None and looks is Reason.SECTION_PAGE and not evidence.has_authors and not _reads_like_article(text):
         raise ArticleRejected(looks, f"a list of articles, by its address {urlsplit(url).path}")
     if evidence.link_share > 0.4 and length < 3_000 and not (evidence.has_authors and evidence.has_date):
         raise ArticleRejected(Reason.SECTION_PAGE, f"{evidence.link_share:.0%} of its text are links")
+    if url is None:
+        return
     if not evidence.has_authors and _CART.search(tree.text_content()):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (something can be put in a cart)")
     if not (evidence.has_authors or evidence.has_date) and not _sounds_like_article(url, headline, text):
@@ -193,6 +198,16 @@ def calls_itself_article(stated: Structured) -> bool:
     return bool(_STRONG_TYPES & set(types_of(node))) and any(
         node.get(key) for key in ("datePublished", "author", "dateCreated")
     )
+
+
+def _all_links(tree: HtmlElement, text: str) -> bool:
+    """Whether hardly a word of a text stands outside the page's links."""
+    links = {" ".join(link.text_content().split()) for link in tree.iter("a")}
+    left = " ".join(text.split())
+    for link in sorted(links, key=lambda link: (-len(link), link)):
+        if len(link) >= 2:
+            left = left.replace(link, "")
+    return len(re.sub(r"[\W_]+", "", left)) < _OUTSIDE_LINKS * len(re.sub(r"[\W_]+", "", text))
 
 
 def _says_paid(stated: Structured) -> bool:

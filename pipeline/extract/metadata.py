@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
 
-from pipeline.extract.dates import Statement
+from pipeline.extract.dates import Statement, find_date
 from pipeline.extract.structured import Structured, plain, text_of, types_of
 from pipeline.models import StatedFacts
 from pipeline.urls import registered_domain
@@ -278,8 +278,8 @@ def split_names(value: str) -> list[str]:
     return names
 
 
-def section(stated: Structured) -> Found | None:
-    """The part of the paper that the article stood in."""
+def section(stated: Structured, tree: HtmlElement, beside_headline: Iterable[str] = ()) -> Found | None:
+    """The part of the paper that the article stood in; ``beside_headline`` are the lines near the headline."""
     if value := text_of(stated.article.get("articleSection"), 200):
         return Found(value, "jsonld")
     if value := stated.first_meta(
@@ -301,6 +301,26 @@ def section(stated: Structured) -> Found | None:
             inner = [name for name in names[1:-1] if name]
             if inner:
                 return Found(inner[0], "jsonld")
+    for element in tree.xpath(".//*[@itemprop='articleSection'][not(self::meta)]")[:5]:
+        if value := plain(element.get("content") or element.text_content()[:1000])[:200]:
+            return Found(value, "microdata")
+    if value := _section_beside_date(tree, beside_headline):
+        return Found(value, "page")
+    return None
+
+
+def _section_beside_date(tree: HtmlElement, lines: Iterable[str]) -> str | None:
+    """What a date line names beside the date ("3 June 2026 - Local"), if a link of the page's menu is named so too."""
+    for line in lines:
+        if len(line) > 100 or (found := find_date(line)) is None:
+            continue
+        pieces = re.split(r"\s+[-–—]\s+|\s*[|·•›»/]\s*", f"{line[: found[1]]} | {line[found[2] :]}")
+        labels = {piece.strip() for piece in pieces if 2 < len(piece.strip()) <= 40}
+        if not labels:
+            continue
+        for link in tree.iter("a"):
+            if (name := plain(link.text_content()[:200])) in labels:
+                return name
     return None
 
 

@@ -113,6 +113,11 @@ class Nearby:
                 break
         return numbers
 
+    def beside_headline(self) -> list[str]:
+        """The lines close to the headline, the ones above it first."""
+        numbers = self.before(_BYLINE_BEFORE) + self.after(_BYLINE_BEFORE)[1:]
+        return [self.lines[number] for number in numbers]
+
 
 def read_nearby(tree: HtmlElement, headline: str) -> Nearby:
     """The lines around the headline; where no line is the headline, those the page begins with."""

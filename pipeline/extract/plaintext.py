@@ -55,6 +55,16 @@ _FURNITURE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# What stands before the headline of another story in the middle of one.
+_POINTER = re.compile(
+    r"\W*(?:read\s+(?:more|also|next)|also\s+read|see\s+also|lesen\s+sie\s+(?:auch|mehr|hier)|lies\s+auch|mehr\s+(?:dazu|zum\s+thema)|auch\s+interessant"
+    r"|(?:à\s+)?(?:lire|voir)\s+aussi|à\s+lire(?:\s+également)?|lea\s+(?:también|además|más)|lee\s+también|(?:te|le)\s+puede\s+interesar|ver\s+también"
+    r"|leia\s+(?:também|mais)|ver\s+também|veja\s+também|leggi\s+anche|lees\s+ook|läs\s+(?:också|även|mer)|les\s+også|læs\s+også|lue\s+myös"
+    r"|czytaj\s+(?:też|także|również)|zobacz\s+też|čtěte\s+také|читайте\s+(?:также|ещё|еще)|читать\s+также|читайте\s+також|ayrıca\s+okuyun|bunu\s+da\s+okuyun"
+    r"|اقرأ\s+أيضا?[ًّ]?ا?|関連記事|あわせて読みたい|相关阅读|相關閱讀)(?!\w)",
+    re.IGNORECASE,
+)
+_LONGEST_POINTER = 200
 _SOURCE_LINE = re.compile(r"\W*(?:source|sources|quelle|fuente|fonte|via)\s*:\s*\S.{0,140}", re.IGNORECASE)
 _LABELLED_CAPTION = re.compile(
     r"\W*(?:(?:image|photo|picture|file\s+photo|video|media)\s+(?:caption|credit|copyright|source)s?\b|caption:|(?:photo|image|picture|file\s+photo)\s*(?::|by\b)"
@@ -138,6 +148,18 @@ def fix_mojibake(text: str) -> str:
 def is_furniture(line: str) -> bool:
     """Whether a line, as a whole, is a known piece of a page's furniture ("Scroll down for video", "Read more")."""
     return len(line) <= _LONGEST_FURNITURE and _FURNITURE.fullmatch(line) is not None
+
+
+def leads_elsewhere(line: str) -> bool:
+    """Whether a line begins as a pointer to another story does ("Lesen Sie auch …"), and is no longer than one."""
+    return len(line) <= _LONGEST_POINTER and _POINTER.match(line) is not None
+
+
+def is_pointer(line: str) -> bool:
+    """Whether a line is a pointer to another story: the label alone, or the label, a colon and a headline."""
+    return (
+        leads_elsewhere(line) and re.fullmatch(r"\W*|\s*[:：>»›…→].*", line[_POINTER.match(line).end() :]) is not None
+    )  # type: ignore[union-attr]
 
 
 def fits_as_headline(line: str) -> bool:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from pipeline.extract.dates import find_date
-from pipeline.extract.plaintext import is_furniture
+from pipeline.extract.plaintext import is_furniture, is_pointer
 
 _LONGEST_LABEL = 100
 _LONGEST_CAPTION = 140
@@ -22,7 +22,7 @@ _END_MARK = re.compile(
     r"|(?:about|meet) the authors?\W*|(?:leave|post|add|write) a (?:comment|reply)\W*|(?:\d+ )?(?:comments?|responses|replies)(?: \(\d+\))?\W*"
     r"|share (?:this|on|via)\b.{0,60}|(?:subscribe|sign up)(?: (?:to|for)\b.{0,80})?\W*|join (?:our|the) (?:newsletter|mailing list)\b.{0,60}"
     r"|(?:stay|keep) (?:up to date|updated|informed|connected|in touch)\W*|(?:explore|see|view) (?:more|all)(?: .{0,30})?|up next\W*|(?:article |editor'?s? )?(?:disclaimer|disclosure)s?\W*|what to read next\W*|read (?:more|next|this next|this)\W*|keep reading\W*|next (?:article|post|story|up)\W*"
-    r"|mehr zum thema\W*|das könnte (?:sie|dich) auch interessieren\W*|à lire aussi\W*|sur le même sujet\W*|te puede interesar\W*|leggi anche\W*|lees ook\W*",
+    r"|mehr zum thema\W*|das könnte (?:sie|dich) auch interessieren\W*|sur le même sujet\W*",
     re.IGNORECASE,
 )
 _CREDIT = re.compile(
@@ -38,6 +38,11 @@ _OPENING = re.compile(
 )
 
 
+_BETWEEN_NAMES = re.compile(
+    r"(?:\W|\b(?:by|von|par|por|di|da|door|av|af|and|und|et|y|e|en|och|og|text|texto|texte)\b)*", re.IGNORECASE
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Trimmed:
     """The blocks of the story, and what was taken off: captions and furniture."""
@@ -47,10 +52,16 @@ class Trimmed:
     removed: list[str]
 
 
-def trim(blocks: list[str], headline: str, authors: tuple[str, ...] = ()) -> Trimmed:
-    """Take off what stands before the story's beginning and after its end, and furniture and captions in between."""
+def trim(
+    blocks: list[str], headline: str, authors: tuple[str, ...] = (), under_pictures: tuple[str, ...] = ()
+) -> Trimmed:
+    """Take off what stands before the story's beginning and after its end, and furniture and captions in between.
+
+    ``under_pictures`` are the captions that are known from the page; they lead those that are found.
+    """
+    known = {_key(caption) for caption in under_pictures}
     kept: list[str] = []
-    captions: list[str] = []
+    captions = list(under_pictures)
     removed: list[str] = []
     title = _key(headline)
     begun = False
@@ -60,6 +71,11 @@ def trim(blocks: list[str], headline: str, authors: tuple[str, ...] = ()) -> Tri
                 removed.append(block)
                 continue
             begun = len(block) > _LONGEST_LABEL
+        if _key(block) in known:
+            continue
+        if number < _BEGINNING and _is_byline(block, authors):
+            removed.append(block)
+            continue
         if is_furniture(block):
             removed.append(block)
             continue
@@ -68,7 +84,9 @@ def trim(blocks: list[str], headline: str, authors: tuple[str, ...] = ()) -> Tri
             continue
         kept.append(block)
     end = _end(kept, authors)
-    return Trimmed(kept[:end], captions, removed + kept[end:])
+    pointers = [block for block in kept[:end] if is_pointer(block)]
+    story = [block for block in kept[:end] if not is_pointer(block)]
+    return Trimmed(story, captions, removed + pointers + kept[end:])
 
 
 def _end(blocks: list[str], authors: tuple[str, ...]) -> int:
@@ -81,11 +99,28 @@ def _end(blocks: list[str], authors: tuple[str, ...]) -> int:
         after += len(block)
         if after > _ENDING_SHARE * total:
             break
-        if (len(block) <= _LONGEST_LABEL and _END_MARK.fullmatch(block.lstrip("- "))) or (
-            number > 0.6 * len(blocks) and any(_is_note_on(author, block) for author in authors)
-        ):
+        if (
+            len(block) <= _LONGEST_LABEL
+            and (
+                _END_MARK.fullmatch(block.lstrip("- ")) or (is_pointer(block) and _only_headlines(blocks[number + 1 :]))
+            )
+        ) or (number > 0.6 * len(blocks) and any(_is_note_on(author, block) for author in authors)):
             end = number
     return end
+
+
+def _only_headlines(blocks: list[str]) -> bool:
+    return all(len(block) <= _LONGEST_LABEL for block in blocks)
+
+
+def _is_byline(block: str, authors: tuple[str, ...]) -> bool:
+    """Whether a line is the authors' names and nothing else but "By" and "and"."""
+    if not authors or len(block) > _LONGEST_LABEL:
+        return False
+    rest = block.casefold()
+    for author in authors:
+        rest = rest.replace(author.casefold(), " ")
+    return rest != block.casefold() and _BETWEEN_NAMES.fullmatch(rest) is not None
 
 
 def _is_note_on(author: str, block: str) -> bool:
