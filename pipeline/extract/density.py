@@ -131,6 +131,16 @@ def densest_part(tree: HtmlElement) -> DensestPart:
     return DensestPart(kept, link_share, _captions(blocks, inside), tuple(removed))
 
 
+def lines_of(tree: HtmlElement) -> list[str]:
+    """All lines of a page that holds no prose, furniture and links left out."""
+    return [
+        line
+        for block in _blocks(tree)
+        if not block.is_caption and block.links <= _MAX_LINKS * len(block.text)
+        for line in block.text.split("\n")
+    ]
+
+
 def _captions(blocks: list[_Block], inside: list[int]) -> tuple[str, ...]:
     """The captions between the headline and the end of the part, and those in the part."""
     title = max((number for number in range(inside[0]) if blocks[number].element.tag == "h1"), default=inside[0])
@@ -143,10 +153,11 @@ def teasers(tree: HtmlElement) -> list[HtmlElement]:
 
     Only a page that wraps its headline in an ``article`` says what is outside; elsewhere such lists may be the story.
     """
-    own = next((h1.xpath("ancestor::article[last()]") for h1 in tree.iter("h1")), [])
-    if len(own) != 1:
+    h1 = next(tree.iter("h1"), None)
+    own = next((element for element in reversed(list(h1.iterancestors("article")))), None) if h1 is not None else None
+    if own is None:
         return []
-    inside = set(own[0].iter())
+    inside = set(own.iter())
     groups: dict[HtmlElement, set[HtmlElement]] = {}
     for heading in tree.iter("h2", "h3", "h4", "h5", "h6"):
         if heading in inside or not _is_linked(heading):
@@ -158,7 +169,7 @@ def teasers(tree: HtmlElement) -> list[HtmlElement]:
         if (
             around is not None
             and len(item.text_content().strip()) <= _LONGEST_TEASER
-            and own[0] not in item.iterdescendants()
+            and own not in item.iterdescendants()
         ):
             groups.setdefault(around, set()).add(item)
     return [item for group in groups.values() if len(group) >= _TEASERS for item in group]

@@ -99,7 +99,7 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     if headline is None:
         headline = metadata.Found(text.partition("\n")[0][:200].strip(), "text")
     summary = metadata.description(stated, page.ref.facts)
-    part = metadata.section(stated, tree, nearby.beside_headline())
+    part = metadata.section(stated, tree, nearby.beside_headline(), people)
     tags, tags_origin = metadata.keywords(stated, page.ref.facts)
     picture = metadata.image(stated, address.canonical or address.own)
     language = metadata.language(tree, stated)

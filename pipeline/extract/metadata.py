@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
@@ -84,6 +84,7 @@ _NOT_THE_AUTHOR = re.compile(
     r"comment|bio|avatar|image|photo|social|related|list|title|date|link-?list|footer|reviewer|quote|testimonial"
 )
 _AUTHOR_NAME = re.compile(r"author[-_]*name|\bauthor\b|byline")
+_BREADCRUMB = re.compile(r"bread-?crumbs?|fil-?d?-?ariane|migas(?:-de-pan)?|brotkrumen|brödsmulor", re.IGNORECASE)
 _CAPITALIZED = re.compile(r"\W*[^\W\d_]*[A-ZÀ-ÖØ-Þ\u0370-\uffff]")
 _DATEISH = re.compile(
     r"(?:\b(?:on\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d{1,2},?\s+\d{4}|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}|\b(?:19|20)\d\d-\d\d).*$",
@@ -278,8 +279,13 @@ def split_names(value: str) -> list[str]:
     return names
 
 
-def section(stated: Structured, tree: HtmlElement, beside_headline: Iterable[str] = ()) -> Found | None:
-    """The part of the paper that the article stood in; ``beside_headline`` are the lines near the headline."""
+def section(
+    stated: Structured, tree: HtmlElement, beside_headline: Iterable[str] = (), people: tuple[str, ...] = ()
+) -> Found | None:
+    """The part of the paper that the article stood in.
+
+    ``beside_headline`` are the lines near the headline; ``people`` are its authors, whose names often stand there too.
+    """
     if value := text_of(stated.article.get("articleSection"), 200):
         return Found(value, "jsonld")
     if value := stated.first_meta(
@@ -304,24 +310,56 @@ def section(stated: Structured, tree: HtmlElement, beside_headline: Iterable[str
     for element in tree.xpath(".//*[@itemprop='articleSection'][not(self::meta)]")[:5]:
         if value := plain(element.get("content") or element.text_content()[:1000])[:200]:
             return Found(value, "microdata")
-    if value := _section_beside_date(tree, beside_headline):
+    if value := _section_in_breadcrumb(tree):
+        return Found(value, "page")
+    if value := _section_beside_date(tree, beside_headline, people):
         return Found(value, "page")
     return None
 
 
-def _section_beside_date(tree: HtmlElement, lines: Iterable[str]) -> str | None:
-    """What a date line names beside the date ("3 June 2026 - Local"), if a link of the page's menu is named so too."""
+def _section_in_breadcrumb(tree: HtmlElement) -> str | None:
+    """The first link after the home page's in the trail that readers see over the article."""
+    for element in tree.iter("nav", "ol", "ul", "div", "p"):
+        marks = " ".join(element.get(name) or "" for name in ("class", "id", "aria-label", "itemtype"))
+        if not _BREADCRUMB.search(marks) or len(element.text_content()) > 600:
+            continue
+        links = [link for link in element.iter("a") if plain(link.text_content()[:200])]
+        if len(links) >= 2 and _leads_home(links[0].get("href") or ""):
+            return plain(links[1].text_content()[:200]) if len(links[1].text_content().strip()) <= 60 else None
+    return None
+
+
+def _leads_home(href: str) -> bool:
+    try:
+        parts = urlsplit(href.strip())
+    except ValueError:
+        return False
+    return (
+        bool(href.strip()) and parts.scheme in ("", "http", "https") and parts.path in ("", "/") and not parts.fragment
+    )
+
+
+def _section_beside_date(tree: HtmlElement, lines: Iterable[str], people: tuple[str, ...]) -> str | None:
+    """What a date line names beside the date ("3 June 2026 - Local"), if a link above the headline is named so too."""
+    menu = {plain(link.text_content()[:200]) for link in _before_headline(tree)} - set(people)
     for line in lines:
         if len(line) > 100 or (found := find_date(line)) is None:
             continue
         pieces = re.split(r"\s+[-–—]\s+|\s*[|·•›»/]\s*", f"{line[: found[1]]} | {line[found[2] :]}")
-        labels = {piece.strip() for piece in pieces if 2 < len(piece.strip()) <= 40}
-        if not labels:
-            continue
-        for link in tree.iter("a"):
-            if (name := plain(link.text_content()[:200])) in labels:
-                return name
+        for label in (piece.strip(" -–—,()") for piece in pieces):
+            if 2 < len(label) <= 40 and label in menu and not re.search(r"\d", label):
+                return label
     return None
+
+
+def _before_headline(tree: HtmlElement) -> Iterator[HtmlElement]:
+    """The links that stand above the first main heading; none where there is no such heading."""
+    links: list[HtmlElement] = []
+    for element in tree.iter("a", "h1"):
+        if element.tag == "h1":
+            yield from links
+            return
+        links.append(element)
 
 
 def keywords(stated: Structured, facts: StatedFacts) -> tuple[tuple[str, ...], str]:

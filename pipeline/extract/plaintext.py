@@ -157,9 +157,8 @@ def leads_elsewhere(line: str) -> bool:
 
 def is_pointer(line: str) -> bool:
     """Whether a line is a pointer to another story: the label alone, or the label, a colon and a headline."""
-    return (
-        leads_elsewhere(line) and re.fullmatch(r"\W*|\s*[:：>»›…→].*", line[_POINTER.match(line).end() :]) is not None
-    )  # type: ignore[union-attr]
+    label = _POINTER.match(line) if len(line) <= _LONGEST_POINTER else None
+    return label is not None and re.fullmatch(r"\W*|\s*[:：>»›…→].*", line[label.end() :]) is not None
 
 
 def fits_as_headline(line: str) -> bool:

@@ -12,6 +12,7 @@ from pipeline.extract.plaintext import is_furniture, is_pointer
 
 _LONGEST_LABEL = 100
 _LONGEST_CAPTION = 140
+_WORDS_OF_CAPTION = 5
 _BEGINNING = 12  # blocks in which the story must have begun
 _ENDING_SHARE = 0.25  # of the text may be cut off at most at an ending mark
 
@@ -59,7 +60,8 @@ def trim(
 
     ``under_pictures`` are the captions that are known from the page; they lead those that are found.
     """
-    known = {_key(caption) for caption in under_pictures}
+    # A short one may be the name of something that the story has a heading for.
+    known = {_key(caption) for caption in under_pictures if len(caption.split()) >= _WORDS_OF_CAPTION}
     kept: list[str] = []
     captions = list(under_pictures)
     removed: list[str] = []

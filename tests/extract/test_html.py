@@ -234,6 +234,114 @@ def test_nonsense_is_rejected_not_raised(make_page: MakePage, content: str) -> N
         extract(make_page(content), settings=SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("markup", "section", "origin"),
+    [
+        ('<div itemscope itemtype="https://schema.org/NewsArticle"><span itemprop="articleSection">Shipping</span></div>', "Shipping", "microdata"),
+        ('<p class="breadcrumbs"><a href="/">Home</a> › <a href="/islands">Islands</a> › Ferries</p>', "Islands", "page"),
+        ('<p><a href="/">Start</a> | <a href="/local">Local</a></p><p>Monday, 4 May 2026 - Local</p>', "Local", "page"),
+        ('<p><a href="/">Start</a> | <a href="/sport">Sport</a></p><p>Monday, 4 May 2026 - Local</p>', None, None),
+        ('<p><a href="/p">Ansa Tollund</a></p><p class="byline">By Ansa Tollund</p><p>4 May 2026 | Ansa Tollund</p>', None, None),
+    ],
+    ids=["microdata", "breadcrumb", "beside the date", "not in the menu", "an author beside the date"],
+)  # fmt: skip
+def test_section_as_readers_see_it(
+    make_page: MakePage, article_html: MakeHtml, markup: str, section: str | None, origin: str | None
+) -> None:
+    """The section is found where only microdata, a breadcrumb or the date line names it; no author is taken for one."""
+    html = article_html().replace("<article>", f"{markup}<article>")
+    article = extract(make_page(html), settings=SETTINGS)
+    assert (article.section, dict(article.origins).get("section")) == (section, origin)
+    assert article.body == BODY
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<figure><img src='f.jpg'><figcaption>{}</figcaption></figure>",
+        "<div class='media'><img src='f.jpg'><div class='x-caption'>{}</div></div>",
+        "<table align='right'><tr><td><img src='f.jpg'></td></tr><tr><td><font size='1'>{}</font></td></tr></table>",
+    ],
+    ids=["figure", "class", "table"],
+)
+def test_captions_are_kept_apart(make_page: MakePage, article_html: MakeHtml, markup: str) -> None:
+    """A caption under a picture is in ``captions`` and not in the body, in whatever way the page lays pictures out."""
+    caption = "The ferry in the ice of the harbour on its ninth day, seen from the roof of the old customs house."
+    html = article_html().replace(f"<p>{PROSE[2]}</p>", markup.format(caption) + f"<p>{PROSE[2]}</p>")
+    article = extract(make_page(html), settings=SETTINGS)
+    assert article.captions == (caption,)
+    assert article.body == BODY
+
+
+def test_a_table_of_facts_is_no_caption(make_page: MakePage, article_html: MakeHtml) -> None:
+    """A table that tells something stays in the body, also if there is a picture in it."""
+    table = "<table><tr><td><img src='f.jpg'>Ferry</td><td>19 knots</td></tr><tr><td>Rowing boat</td><td>2 knots</td></tr></table>"
+    article = extract(make_page(article_html(after=table)), settings=SETTINGS)
+    assert "Ferry | 19 knots" in article.body
+    assert article.captions == ()
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<div class='x'><b>Lesen Sie auch:</b> <a href='/a'>Klavier nach Sturm am Strand gefunden</a></div>",
+        "<div class='x'><p>À lire aussi</p><p><a href='/a'>Un piano retrouvé sur la plage après la tempête</a></p></div>",
+        "<p>Read more: <a href='/a'>Piano found on the beach</a></p>",
+        "<p>Lea también <a href='/a'>Hallan un piano en la playa tras el temporal</a></p>",
+        "<p>Leia também: <a href='/a'>Piano encontrado na praia</a></p>",
+        "<p><b>Читайте также:</b> <a href='/a'>После шторма на пляже нашли пианино</a></p>",
+    ],
+)
+def test_pointers_to_other_stories_are_taken_out(make_page: MakePage, article_html: MakeHtml, markup: str) -> None:
+    """A line in mid-story that leads to another story is in ``removed``; the paragraphs around it stay."""
+    html = article_html().replace(f"<p>{PROSE[3]}</p>", markup + f"<p>{PROSE[3]}</p>")
+    article = extract(make_page(html), settings=SETTINGS)
+    assert article.body == BODY
+    assert article.removed
+
+
+def test_sentences_that_begin_like_pointers_stay(make_page: MakePage, article_html: MakeHtml) -> None:
+    """A sentence is no pointer because of its first words."""
+    sentence = "Read more slowly, the captain told the boy, and the ice will have gone before you reach the end of it."
+    article = extract(make_page(article_html(after=f"<p>{sentence}</p>")), settings=SETTINGS)
+    assert article.body.endswith(sentence)
+
+
+def test_the_authors_line_is_no_part_of_the_body(make_page: MakePage, article_html: MakeHtml) -> None:
+    """A line that holds nothing but the authors' names is a byline, also after the standfirst."""
+    head = '<meta name="author" content="Ansa Tollund">'
+    html = article_html(head=head).replace(f"<p>{PROSE[1]}</p>", f"<p>Ansa Tollund</p><p>{PROSE[1]}</p>")
+    article = extract(make_page(html), settings=SETTINGS)
+    assert article.body == BODY
+    assert "Ansa Tollund" in [item.text for item in article.removed]
+
+
+def test_teasers_around_a_stub_are_not_its_text(make_page: MakePage) -> None:
+    """A piece of news of one line is too short, however many other stories are introduced beside it."""
+    teasers = "".join(
+        f"<li><a href='/{n}'><h4>A story about ferry number {n}</h4></a><p>{text}</p></li>"
+        for n, text in enumerate(PROSE)
+    )
+    html = (
+        "<html><head><title>Ferry stopped</title></head><body><article><h1>Ferry stopped</h1><p>By <b>Ansa Tollund</b></p>"
+        f"<p>The ferry has stopped. More follows.</p></article><section><ul>{teasers}</ul></section></body></html>"
+    )
+    with pytest.raises(ArticleRejected) as caught:
+        extract(make_page(html), settings=SETTINGS)
+    assert caught.value.reason is Reason.TOO_SHORT
+
+
+def test_a_menu_is_no_article(make_page: MakePage) -> None:
+    """A page of nothing but links is rejected, also a saved one without an address."""
+    links = "".join(f'<a href="/s/{n}">Item {n}</a> ' for n in range(60))
+    with pytest.raises(ArticleRejected) as caught:
+        extract(
+            make_page(f"<html><head><title>Sport</title></head><body><nav>{links}</nav></body></html>", url=None),
+            settings=SETTINGS,
+        )
+    assert caught.value.reason in (Reason.SECTION_PAGE, Reason.NO_TEXT)
+
+
 def test_what_nobody_foresaw_is_a_failure_with_its_name(
     make_page: MakePage, article_html: MakeHtml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
