@@ -7,7 +7,10 @@ import hashlib
 import re
 import struct
 import unicodedata
+from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
 from rensa import RMinHash  # type: ignore[import-untyped]
 
 from pipeline.models import TextSignature
@@ -89,11 +92,13 @@ def signature(body: str, *, standfirst: str | None = None) -> TextSignature | No
 
 def resemblance(one: TextSignature, other: TextSignature) -> float:
     """The estimated Jaccard similarity of two texts' shingles, 0 to 1, with a standard error of 0.03 at most."""
-    return sum(a == b for a, b in zip(_values(one), _values(other), strict=True)) / (BANDS * ROWS)
+    return int(np.count_nonzero(_values(one.bands) == _values(other.bands))) / (BANDS * ROWS)
 
 
-def _values(of: TextSignature) -> memoryview:
-    return memoryview(base64.urlsafe_b64decode("".join(band[2:] for band in of.bands))).cast("H")
+@lru_cache(maxsize=4096)
+def _values(bands: tuple[str, ...]) -> npt.NDArray[np.uint16]:
+    # Kept, because a batch's texts are compared with the same candidates again and again.
+    return np.frombuffer(base64.urlsafe_b64decode("".join(band[2:] for band in bands)), dtype=np.uint16)
 
 
 def _without_standfirst(body: str, standfirst: str | None) -> str:

@@ -8,7 +8,7 @@ the older one, and the clusters are not joined.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline.enrich.fingerprints import resemblance
@@ -25,7 +25,10 @@ def similarity(one: TextSignature, other: TextSignature) -> float:
 
     So a copy that was cut, or that a site put paragraphs around, is as similar as a whole one.
     """
-    shared = resemblance(one, other)
+    return _contained(resemblance(one, other), one, other)
+
+
+def _contained(shared: float, one: TextSignature, other: TextSignature) -> float:
     both = shared / (1 + shared) * (one.shingles + other.shingles)
     return min(1.0, both / min(one.shingles, other.shingles))
 
@@ -44,9 +47,10 @@ def near_copy(one: TextSignature, other: TextSignature) -> float | None:
 
     Besides similar they must resemble each other as wholes: a paragraph quoted from a long report is no copy of it.
     """
-    if resemblance(one, other) < _LEAST_RESEMBLANCE:
+    shared = resemblance(one, other)
+    if shared < _LEAST_RESEMBLANCE:
         return None
-    found = similarity(one, other)
+    found = _contained(shared, one, other)
     return found if found >= least_similarity(min(one.shingles, other.shingles)) else None
 
 
@@ -77,24 +81,29 @@ def place(
     version that it replaces: it stays in that one's cluster if it began it, or as long as one of the cluster's other
     members is a near copy.
     """
-    signature = signature_of(source)
-    copies: list[tuple[str, float]] = []
-    if signature is not None:
-        for other_id, other in sorted(others, key=_age):
-            found = signature_of(other) if other_id != document_id else None
-            if found is not None and (alike := near_copy(signature, found)) is not None:
-                copies.append((cluster_of(other_id, other), alike))
-    if before is not None and "cluster_id" in before:
-        own = before["cluster_id"]
-        # Without a signature nothing can have joined it, save its exact copies.
-        if own == document_id and "minhash" in before:
-            return {"cluster_id": own}
-        if own != document_id:
-            copies.sort(key=lambda copy: copy[0] != own)
-    if not copies:
-        return {"cluster_id": document_id}
-    cluster, alike = copies[0]
+    own = before.get("cluster_id") if before is not None else None
+    # Without a signature nothing can have joined it, save its exact copies.
+    if before is not None and own == document_id and "minhash" in before:
+        return {"cluster_id": own}
+    candidates = sorted(others, key=_age)
+    if own is not None and own != document_id:
+        candidates.sort(key=lambda item: cluster_of(*item) != own)
+    copies = _near_copies(document_id, source, candidates)
+    cluster, alike = next(copies, (document_id, 1.0))
     return {"cluster_id": cluster} if cluster == document_id else {"cluster_id": cluster, "similarity": round(alike, 3)}
+
+
+def _near_copies(
+    document_id: str, source: Mapping[str, Any], candidates: Iterable[tuple[str, Mapping[str, Any]]]
+) -> Iterator[tuple[str, float]]:
+    """Cluster and similarity of the candidates that are near copies, as they come: mostly the first settles it."""
+    signature = signature_of(source)
+    if signature is None:
+        return
+    for other_id, other in candidates:
+        found = signature_of(other) if other_id != document_id else None
+        if found is not None and (alike := near_copy(signature, found)) is not None:
+            yield cluster_of(other_id, other), alike
 
 
 def _age(item: tuple[str, Mapping[str, Any]]) -> tuple[str, str, str]:

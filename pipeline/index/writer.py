@@ -250,8 +250,14 @@ def _original(document: Document, same_text: Sequence[Stored]) -> Stored | None:
     return min(originals, key=_seniority, default=None)
 
 
-def _seniority(stored: Stored) -> tuple[bool, datetime, str]:
-    return not stored.is_original, _moment(stored.source.get("first_seen_at")), stored.id
+def _seniority(stored: Stored) -> tuple[bool, datetime, int, str]:
+    first_seen = _moment(stored.source.get("first_seen_at"))
+    return not stored.is_original, first_seen, _address_length(stored.source), stored.id
+
+
+def _address_length(source: Mapping[str, Any]) -> int:
+    # Print versions, parameters and sections make an address longer: of two equally old, the shorter is the original.
+    return len(source.get("canonical_url") or "")
 
 
 def _at_one_place(document: Document, stored: Stored) -> bool:
@@ -307,11 +313,11 @@ def write(
     return [written[position] for position in range(len(documents))]
 
 
-def _age(document: Document) -> tuple[str, str, str, str]:
+def _age(document: Document) -> tuple[str, str, int, str, str]:
     # Moments are written in one form (``documents.iso``), which sorts as text. Versions of one article come as fetched.
     source = document.source
-    moments = (str(source.get(name, "")) for name in ("first_seen_at", "@timestamp", "fetched_at"))
-    return (*moments, document.id)  # type: ignore[return-value]
+    first_seen, dated, fetched = (str(source.get(name, "")) for name in ("first_seen_at", "@timestamp", "fetched_at"))
+    return first_seen, dated, _address_length(source), fetched, document.id
 
 
 @dataclass(frozen=True, slots=True)

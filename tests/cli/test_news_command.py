@@ -321,8 +321,10 @@ def test_doctor_finds_all_well(filled: Installation) -> None:
 
 def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     """Exit code 1; each bad line says what is the matter, and nothing is created by asking."""
-    ill = Installation(root=tmp_path, elasticsearch_url="http://127.0.0.1:9")
-    ill.write_config(SOURCES + 'kind = "folder"', '[entities]\nmodel = "no_such_model"\n')
+    ill = Installation(
+        root=tmp_path, elasticsearch_url="http://127.0.0.1:9", extra={"NEWS_ENTITIES__MODEL": "no_such_model"}
+    )
+    ill.write_config(SOURCES + 'kind = "folder"')
     checks = {check["name"]: check for check in ill.news_json("doctor", code=1)["checks"]}
     assert {name for name, check in checks.items() if check["status"] == "bad"} >= {
         "sources",

@@ -252,19 +252,21 @@ def test_what_stands_out_is_what_is_more_frequent_than_usual(world: World) -> No
     found = world.ask(chart("articles: People who stand out"), also=Is("entities.person", ("Ferrandiz",)))
     assert [row["Person"] for row in found] == ["Ferrandiz"]
     keywords = world.ask(chart("articles: Keywords that stand out"), also=Is("entities.person", ("Ferrandiz",)))
-    assert keywords[0]["Keyword"] == "cycling"
+    assert {"cycling", "Lucía Ferrándiz"} <= {row["Keyword"] for row in keywords[:3]}
     assert world.ask(chart("articles: People who stand out")) == []
 
 
 def test_stories_and_copies_are_found_with_a_headline(world: World) -> None:
     """Stories and copies are listed with how often, in how many sources, and a headline."""
-    (story,) = world.ask(chart("articles: Stories told most often"))
+    story, *others = world.ask(chart("articles: Stories told most often"))
+    assert all(other["Articles"] <= story["Articles"] for other in others)
     assert story["Story"] == "tour"
     assert story["Articles"] >= story["Sources"] >= 1
     told = [one for one in world.installation.documents().values() if one.get("cluster_id") == "tour"]
     assert story["Articles"] == len(told)
     assert story["Latest headline"] == [max(told, key=lambda one: one["@timestamp"])["headline"]]
-    (copies,) = world.ask(chart("articles: The same text on several sites"))
+    copies, *others = world.ask(chart("articles: The same text on several sites"))
+    assert all(other["Copies"] <= copies["Copies"] for other in others)
     assert copies["Copies"] == 2
 
 
@@ -311,7 +313,7 @@ def test_sources_that_fail_come_first(world: World) -> None:
 
 def test_words_are_found_in_the_forms_of_their_language(world: World) -> None:
     """Discover stems in each language, and highlights what it found."""
-    for word, language in (("ports", "en"), ("port", "en"), ("Heringsquote", "de")):
+    for word, language in (("ports", "en"), ("port", "en"), ("Verhandlung", "de")):
         hits = world.list("article-texts", also=All((Matches("body", word), Is("language", (language,)))))
         assert hits, word
         assert any("<em>" in "".join(hit.get("highlight", {}).get("body", [])) for hit in hits)
