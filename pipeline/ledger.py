@@ -8,7 +8,7 @@ NEWS_HOME; several machines share one through any database that SQLAlchemy speak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ _runs = sa.Table(
     sa.Column("problems", sa.JSON, nullable=False),
     sa.Column("started_at", sa.String, nullable=False),
     sa.Column("heartbeat_at", sa.String, nullable=False),
+    sa.Column("owner", sa.String),
     sa.Column("finished_at", sa.String),
     sa.Column("report", sa.JSON),
 )
@@ -204,11 +205,14 @@ class Ledger:
         now: datetime,
         stale_before: datetime,
         takes_over: bool = True,
+        owner: str | None = None,
+        is_alive: Callable[[str], bool] = lambda _: True,
     ) -> RunRecord:
         """Open a run with its references cut into batches; ``items`` that ended already keep their outcome.
 
         What earlier runs of these sources left unfinished is taken over: work without an outcome, or ended for a
-        reason that is not the article's, in a run that finished or gave no sign of life since ``stale_before``.
+        reason that is not the article's, in a run that finished, gave no sign of life since ``stale_before``, or
+        whose ``owner`` (the process that does all of it; None where several do) is not alive.
         With ``takes_over`` false only what this very run had left is; and what a run planned so leaves is its own.
         Of a leftover and a new reference of the same name the leftover stays if it is a URL already in the
         archive (it may be gone from the web by now), else the new one.
@@ -216,8 +220,13 @@ class Ledger:
         One transaction: planning again (a task tried twice, a run cleared by hand) replaces the plan and loses
         nothing that the first one had taken over.
         """
+        dead = [known for known in self._owners_of_open_runs() if not is_alive(known)]
         over = sa.select(_runs.c.run_id).where(
-            sa.or_(_runs.c.finished_at.is_not(None), _runs.c.heartbeat_at < _iso(stale_before)),
+            sa.or_(
+                _runs.c.finished_at.is_not(None),
+                _runs.c.heartbeat_at < _iso(stale_before),
+                _runs.c.owner.in_(dead),
+            ),
             _runs.c.kind.not_in(KEEP_THEIR_OWN),
         )
         # What this run had taken over stands among its own rows; what another one took from it is the other's.
@@ -252,9 +261,15 @@ class Ledger:
                 "problems": [dict(problem) for problem in problems],
                 "started_at": _iso(now),
                 "heartbeat_at": _iso(now),
+                "owner": owner,
             }
             connection.execute(sa.insert(_runs).values(**record))
         return _run_record({**record, "finished_at": None, "report": None})
+
+    def _owners_of_open_runs(self) -> list[str]:
+        query = sa.select(_runs.c.owner).where(_runs.c.finished_at.is_(None), _runs.c.owner.is_not(None)).distinct()
+        with self._reader.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     def run(self, run_id: str) -> RunRecord | None:
         """One run, or None."""

@@ -13,7 +13,9 @@ there. So a second try, a re-processing and a first run all take the same way af
 from __future__ import annotations
 
 import logging
+import os
 import shlex
+import socket
 import time
 import uuid
 from collections import deque
@@ -25,6 +27,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psutil
 from elasticsearch import Elasticsearch
 
 from pipeline import localnode
@@ -176,6 +179,7 @@ def plan_run(
     kind: str,
     references: Iterable[ArticleRef | ItemResult] = (),
     fetch_again: bool = False,
+    owner: str | None = None,
 ) -> RunRecord:
     """Find out what there is to do, and write it down in batches.
 
@@ -205,7 +209,7 @@ def plan_run(
     items = _mark_repeats(items)
     if not (request.from_archive or request.mode or fetch_again):
         items = _reuse_captures(services, items, now)
-    return services.ledger.plan(
+    record = services.ledger.plan(
         run_id,
         items,
         kind=kind,
@@ -216,7 +220,38 @@ def plan_run(
         now=now,
         stale_before=now - _STALE_AFTER,
         takes_over=kind not in KEEP_THEIR_OWN,
+        owner=owner,
+        is_alive=_is_alive,
     )
+    # All that the sources named stands in the ledger now, whatever becomes of this run.
+    for source_id in _progressing_sources(record):
+        services.states.commit(source_id)
+    return record
+
+
+def _progressing_sources(record: RunRecord) -> list[str]:
+    """The sources of a run that were asked for what is new, and answered."""
+    request = record.request
+    if any(request.get(key) for key in ("since", "until", "from_archive", "mode")):
+        return []
+    broken = {problem["source"] for problem in record.problems}
+    return [source_id for source_id in request["sources"] if source_id != BY_HAND and source_id not in broken]
+
+
+def _this_process() -> str:
+    """What tells this process from all others, on any machine and at any time."""
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
+
+
+def _is_alive(owner: str) -> bool:
+    """Whether a process named by ``_this_process`` still runs; of other machines' processes nothing is known."""
+    host, pid, created = owner.rsplit(" ", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == created
+    except psutil.NoSuchProcess:
+        return False
 
 
 _MOST_BATCHES = 1000
@@ -594,7 +629,7 @@ def finish_run(services: Services, run_id: str) -> dict[str, Any]:
     finished_at = services.now()
     report = _report(services, record, finished_at)
     services.ledger.finish_run(run_id, report, now=finished_at)
-    _commit_states(services, record)
+    _ask_again_for_what_failed(services, record)
     try:
         _publish(services, run_id, report)
     except RetriableError as error:
@@ -602,19 +637,16 @@ def finish_run(services: Services, run_id: str) -> dict[str, Any]:
     return report
 
 
-def _commit_states(services: Services, record: RunRecord) -> None:
-    # What a source said counts as read once its articles have been dealt with; where some failed for now, its
-    # listing is read again next time even if it has not changed.
-    request = record.request
-    if any(request.get(key) for key in ("since", "until", "from_archive", "mode")):
-        return
+def _ask_again_for_what_failed(services: Services, record: RunRecord) -> None:
+    # What could not be fetched this time but may be next time counts as never seen, and its listing is read again
+    # even if it does not change.
     failed: dict[str, list[ItemResult]] = {}
     for result in _failed(services, record.run_id):
         failed.setdefault(result.ref.source_id, []).append(result)
-    broken = {problem["source"] for problem in record.problems}
-    for source_id in record.request["sources"]:
-        if source_id != BY_HAND and source_id not in broken:
-            services.states.commit(source_id, retry=ids_to_retry(failed.get(source_id, ())))
+    for source_id in _progressing_sources(record):
+        if retry := ids_to_retry(failed.get(source_id, ())):
+            services.states.stage(source_id, services.states.read(source_id))
+            services.states.commit(source_id, retry=retry)
 
 
 def require_complete(report: Mapping[str, Any]) -> None:
@@ -763,7 +795,16 @@ def run_now(
     or the archive stays away, the rest of the work is kept and the report says so.
     """
     run_id = f"{kind.replace(' ', '-')}-{services.now():%Y%m%dT%H%M%SZ}-{services.new_name()}"
-    record = plan_run(services, run_id, request, sources, kind=kind, references=references, fetch_again=fetch_again)
+    record = plan_run(
+        services,
+        run_id,
+        request,
+        sources,
+        kind=kind,
+        references=references,
+        fetch_again=fetch_again,
+        owner=_this_process(),
+    )
     planned(record.discovered)
     progress(services.ledger.tally(run_id).accounted)
     for batch in range(record.batches):

@@ -208,3 +208,16 @@ def test_every_setting_is_explained() -> None:
     for line in lines:
         if line.key != "entities.labels":
             load_settings({"NEWS_HOME": "/x", line.variable: line.default})
+
+
+def test_the_schema_that_editors_read_is_the_one_that_is_checked() -> None:
+    """config/sources.schema.json is what `news sources schema` prints."""
+    kept = json.loads((REPOSITORY / "config" / "sources.schema.json").read_text(encoding="utf-8"))
+    assert kept == json.loads(json.dumps(sources_json_schema()))
+
+
+def test_the_reference_of_settings_is_complete() -> None:
+    """docs/settings.md names every setting with its variable and default."""
+    reference = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+    for line in describe_settings():
+        assert f"| `{line.key}` | `{line.variable}` |" in reference
