@@ -70,10 +70,10 @@ eval-ner: setup ## Score the entity models
 eval-search: setup ## Score the ranking
 	.venv/bin/python -m benchmarks.eval_search
 
-train-ner: setup ## Train the English entity model from CORPORA into /tmp/model (hours)
+train-ner: setup ## Train the English entity model from CORPORA into build/model (hours)
 	$(UV) run --frozen --group training python -m training.gazetteer
-	$(UV) run --frozen --group training python -m training.train_ner $(CORPORA) /tmp/model
-	$(UV) run --frozen --group training python -m training.card /tmp/model $(CORPORA) pipeline/enrich/models/en_news_sm
+	$(UV) run --frozen --group training python -m training.train_ner $(CORPORA) build/model
+	$(UV) run --frozen --group training python -m training.card build/model $(CORPORA) pipeline/enrich/models/en_news_sm
 
 clean: ## Remove what was installed and built here; NEWS_HOME is left alone
 	rm -rf .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache dist
