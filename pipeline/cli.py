@@ -274,7 +274,7 @@ def search(
 
 def print_results(results: SearchResults, console: Console) -> None:
     """Print search results for people: headline, where and when, the best passages."""
-    console.print(f"[bold]{results.total}[/] articles")
+    console.print(f"[bold]{results.total}[/] article{'s' if results.total != 1 else ''}")
     for hit in results.hits:
         when = hit.published_at.date().isoformat() if hit.published_at else "no date"
         console.print(f"\n[bold]{escape(hit.headline)}[/]")

@@ -821,7 +821,7 @@ def file_references(paths: Sequence[str], services: Services) -> list[ArticleRef
     found: list[ArticleRef | ItemResult] = []
     with services.web() as web:
         for path in paths:
-            location = path if "://" in path else str(Path(path).resolve())
+            location = path if "://" in path else _absolute(path)
             by_hand = Source(id=BY_HAND, kind=SourceKind.FOLDER, location=location)
             if path.lower().startswith(("http://", "https://")):
                 found += refs_of_urls([path], by_hand)
@@ -835,6 +835,11 @@ def file_references(paths: Sequence[str], services: Services) -> list[ArticleRef
                 settings=services.settings,
             )
     return found
+
+
+def _absolute(path: str) -> str:
+    # Without "..", but with the links that the user went through: the name that he knows it by.
+    return os.path.abspath(path)  # noqa: PTH100
 
 
 def urltest(services: Services, url: str) -> list[dict[str, Any]]:
@@ -864,7 +869,7 @@ def explain(services: Services, what: str) -> dict[str, Any]:
     document = get_document(services.elasticsearch, what, prefix=services.prefix)
     entries = services.ledger.history(name=what, document_id=document["_id"] if document else what)
     if not entries and "://" not in what:
-        entries = services.ledger.history(name=str(Path(what).resolve()))
+        entries = services.ledger.history(name=_absolute(what))
         if document is None and (ids := [entry.document_id for entry in entries if entry.document_id]):
             document = get_document(services.elasticsearch, ids[-1], prefix=services.prefix)
     return {
