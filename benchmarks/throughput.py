@@ -26,7 +26,7 @@ from rich.table import Table
 _NEWS = Path(sys.executable).parent / "news"
 
 _TRAFILATURA = """
-import gzip, json, resource, sys, time
+import gzip, json, sys, time
 from pathlib import Path
 from trafilatura import bare_extraction
 import langdetect
@@ -42,8 +42,7 @@ for body in bodies:
             langdetect.detect(document.text)
         except langdetect.LangDetectException:
             pass
-print(json.dumps({"seconds": time.perf_counter() - start, "articles": found,
-                  "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}))
+print(json.dumps({"seconds": time.perf_counter() - start, "articles": found}))
 """
 
 
@@ -60,7 +59,7 @@ def trafilatura_alone(pages: list[Path]) -> dict[str, float]:
 
 
 def whole_pipeline(pages: list[Path], workers: int, *, entities: str) -> dict[str, object]:
-    """One ingestion into a fresh installation: seconds, outcomes, seconds per stage, most memory of all processes."""
+    """One ingestion into a fresh installation: seconds, outcomes, seconds per stage."""
     with tempfile.TemporaryDirectory(prefix="news-bench-") as scratch:
         copies = Path(scratch) / "pages"
         copies.mkdir()
@@ -68,7 +67,7 @@ def whole_pipeline(pages: list[Path], workers: int, *, entities: str) -> dict[st
             shutil.copy(page, copies / f"{number:05d}-{page.name}")
         environment = {
             **os.environ,
-            "NEWS_HOME": os.environ.get("NEWS_BENCH_HOME", str(Path(scratch) / "home")),
+            "NEWS_HOME": str(Path(scratch) / "home"),
             "NEWS_INDEX__PREFIX": f"bench{int(time.time())}",
             "NEWS_EXTRACT__WORKERS": str(workers),
             "NEWS_ENTITIES__MODEL": entities,
@@ -81,11 +80,12 @@ def whole_pipeline(pages: list[Path], workers: int, *, entities: str) -> dict[st
         )
         seconds = time.perf_counter() - start
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if not process.stdout:
+            raise SystemExit(process.stderr)
         report = json.loads(process.stdout)
         return {
             "seconds": seconds,
             "cpu_seconds": used.ru_utime - before,
-            "megabytes": used.ru_maxrss / 1000,
             "outcomes": report["outcomes"],
             "stage_seconds": report["stage_seconds"],
         }
@@ -107,13 +107,13 @@ def main() -> None:
     if options.json:
         print(json.dumps({"pages": len(pages), "rounds": rounds}, indent=2))
         return
-    table = Table("round", "pages/s", "seconds", "memory MB", "stages")
+    table = Table("round", "pages/s", "seconds", "stages")
     for name, figures in rounds.items():
         seconds = float(str(figures["seconds"]))
         stages = figures.get("stage_seconds") or {}
         assert isinstance(stages, dict)
         shares = ", ".join(f"{stage} {value:.1f}" for stage, value in stages.items())
-        table.add_row(name, f"{len(pages) / seconds:.1f}", f"{seconds:.1f}", f"{figures['megabytes']:.0f}", shares)
+        table.add_row(name, f"{len(pages) / seconds:.1f}", f"{seconds:.1f}", shares)
     Console().print(table)
 
 
