@@ -102,7 +102,7 @@ BACKFILLS = ("news backfill", "airflow backfill")
 KEEP_THEIR_OWN = (*BACKFILLS, "quarantine retry")
 """Kinds of runs whose unfinished work no other run takes over: the live schedule must not end up doing it."""
 
-_KEPT = {Reason.INDEX_UNAVAILABLE.value, Reason.ARCHIVE_UNAVAILABLE.value, Reason.BATCH_INCOMPLETE.value}
+KEPT = frozenset({Reason.INDEX_UNAVAILABLE, Reason.ARCHIVE_UNAVAILABLE, Reason.BATCH_INCOMPLETE})
 """Failures that say nothing about the article: its work is kept for the next run."""
 
 
@@ -235,7 +235,7 @@ class Ledger:
             _work.c.source_id.in_(list(source_ids)), _work.c.run_id.in_(over), _work.c.taken_over_by.is_(None)
         )
         unfinished = sa.and_(
-            sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_(_KEPT)),
+            sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_([reason.value for reason in KEPT])),
             sa.or_(own, of_others) if takes_over else own,
         )
         with self._engine.begin() as connection:
@@ -301,7 +301,7 @@ class Ledger:
                 _work.c.run_id == run_id,
                 _work.c.batch == batch,
                 _work.c.taken_over_by.is_(None),
-                sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_(_KEPT)),
+                sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_([reason.value for reason in KEPT])),
             )
             .order_by(_work.c.position)
         )

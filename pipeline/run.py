@@ -55,7 +55,7 @@ from pipeline.index import client as index_client
 from pipeline.index import quarantine, runs, templates, writer
 from pipeline.index import sources as source_health
 from pipeline.index.documents import Document, to_document
-from pipeline.ledger import KEEP_THEIR_OWN, Capture, Ledger, RunRecord, WorkItem
+from pipeline.ledger import KEEP_THEIR_OWN, KEPT, Capture, Ledger, RunRecord, WorkItem
 from pipeline.logs import log_outcome
 from pipeline.models import (
     ArchiveAddress,
@@ -350,13 +350,15 @@ def _reuse_captures(
     fresh_since = now - timedelta(hours=services.settings.fetch.refetch_after_hours)
     names = [item.name for item in items if isinstance(item, ArticleRef) and item.url]
     captures = services.ledger.latest_captures(names)
+    # A WARC file holds hundreds of captures, and asking an object store for one is a request.
+    files = {capture.address.file for capture in captures.values() if capture.captured_at >= fresh_since}
+    there = {file for file in files if services.archive.exists(file)}
 
     def reuse(item: ArticleRef | ItemResult) -> ArticleRef | ItemResult:
         if isinstance(item, ItemResult) or not item.url or item.name not in captures:
             return item
         capture = captures[item.name]
-        changed = item.facts != capture.ref.facts
-        if capture.captured_at < fresh_since or changed or not services.archive.exists(capture.address.file):
+        if capture.captured_at < fresh_since or item.facts != capture.ref.facts or capture.address.file not in there:
             return item
         return replace(item, archived=capture.address)
 
@@ -668,7 +670,7 @@ def require_complete(report: Mapping[str, Any]) -> None:
 
 def _report(services: Services, record: RunRecord, finished_at: datetime) -> dict[str, Any]:
     tally = services.ledger.tally(record.run_id)
-    kept = sum(tally.reasons.get(f"failed({reason})", 0) for reason in _KEPT_REASONS)
+    kept = sum(tally.reasons.get(f"failed({reason})", 0) for reason in KEPT)
     nothing_came = bool(record.problems) and tally.discovered == 0
     if not tally.balances or kept or nothing_came:
         status = "failed"
@@ -696,9 +698,6 @@ def _report(services: Services, record: RunRecord, finished_at: datetime) -> dic
         },
         "entities": services.settings.entities.model or "off",
     }
-
-
-_KEPT_REASONS = (Reason.INDEX_UNAVAILABLE, Reason.ARCHIVE_UNAVAILABLE, Reason.BATCH_INCOMPLETE)
 
 
 def _publish(services: Services, run_id: str, report: Mapping[str, Any]) -> None:
