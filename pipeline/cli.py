@@ -10,13 +10,10 @@ import json
 import logging
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -24,6 +21,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.console import FromArchive, Json, Since, Until, err, finish, out, print_json, progress_bar, say
 from pipeline.errors import ConfigurationError, NewsError
 from pipeline.kibana.commands import app as kibana_app
 from pipeline.operations.commands import register
@@ -43,13 +41,6 @@ sources_app = typer.Typer(help="The configured sources (config/sources.toml).", 
 app.add_typer(es_app, name="es")
 app.add_typer(sources_app, name="sources")
 app.add_typer(kibana_app, name="kibana")
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
-Since = Annotated[str | None, typer.Option("--since", "--from", help="ISO date or time, e.g. 2026-11-20 (UTC).")]
-Until = Annotated[str | None, typer.Option("--until", "--to", help="ISO date or time; that moment is not included.")]
 
 
 def main() -> None:
@@ -99,9 +90,7 @@ def ingest(
     what: Annotated[
         list[str] | None, typer.Argument(help="Files, folders or web addresses.", metavar="PATH|URL…")
     ] = None,
-    from_archive: Annotated[
-        bool, typer.Option("--from-archive", help="Fetch nothing: repeat everything after the archive.")
-    ] = False,
+    from_archive: FromArchive = False,
     source: Annotated[
         list[str] | None, typer.Option(help="With --from-archive: only what this source brought (repeatable).")
     ] = None,
@@ -124,14 +113,14 @@ def ingest(
     for path in what or []:
         if "://" not in path and not Path(path).exists():
             raise typer.BadParameter(f"{path!r} is no file, folder or web address", param_hint="PATH|URL…")
-    services = run.open_services(say=_say)
+    services = run.open_services(say=say)
     request = RunRequest(
         source_ids=tuple(source or ()) if from_archive else (run.BY_HAND,),
         window=parse_window(since, until),
         from_archive=from_archive,
         names=tuple(ref or ()),
     )
-    with _progress() as (planned, progress):
+    with progress_bar() as (planned, progress):
         report = run.run_now(
             services,
             request,
@@ -142,15 +131,13 @@ def ingest(
             planned=planned,
             progress=progress,
         )
-    _finish(services, report, as_json)
+    finish(services, report, as_json)
 
 
 @app.command("run", epilog="Example: [b]news run samples --json[/b]")
 def run_sources(
     source_ids: Annotated[list[str], typer.Argument(help="Ids from config/sources.toml.", metavar="SOURCE_ID…")],
-    from_archive: Annotated[
-        bool, typer.Option("--from-archive", help="Fetch nothing: repeat everything after the archive.")
-    ] = False,
+    from_archive: FromArchive = False,
     since: Since = None,
     until: Until = None,
     as_json: Json = False,
@@ -160,9 +147,9 @@ def run_sources(
     from pipeline.schedule import RunRequest, parse_window
     from pipeline.settings import load_sources
 
-    services = run.open_services(say=_say)
+    services = run.open_services(say=say)
     request = RunRequest(source_ids=tuple(source_ids), window=parse_window(since, until), from_archive=from_archive)
-    with _progress() as (planned, progress):
+    with progress_bar() as (planned, progress):
         report = run.run_now(
             services,
             request,
@@ -171,32 +158,7 @@ def run_sources(
             planned=planned,
             progress=progress,
         )
-    _finish(services, report, as_json)
-
-
-def _finish(services: Any, report: Mapping[str, Any], as_json: bool) -> None:
-    from pipeline.report import as_renderable
-
-    if as_json:
-        items = [
-            {
-                "ref": entry.ref.name,
-                "source": entry.ref.source_id,
-                "outcome": entry.outcome,
-                "reason": entry.reason,
-                "detail": entry.detail,
-                "id": entry.document_id,
-            }
-            for entry in services.ledger.results(report["run_id"])
-        ]
-        _print_json({**report, "items": items})
-    else:
-        err.print(as_renderable(report))
-        for entry in services.ledger.results(report["run_id"]):
-            if entry.outcome == "failed":
-                err.print(f"failed  {escape(entry.ref.name)}: {entry.reason} {escape(entry.detail or '')}")
-    if report["status"] != "succeeded":
-        raise typer.Exit(1)
+    finish(services, report, as_json)
 
 
 # ---------------------------------------------------------------------------------------------- search
@@ -238,7 +200,7 @@ def search(
     from pipeline.search import search as search_articles
 
     window = parse_window(since, until)
-    services = run.open_services(say=_say)
+    services = run.open_services(say=say)
     results = search_articles(
         services.elasticsearch,
         SearchRequest(
@@ -257,7 +219,7 @@ def search(
         ),
     )
     if as_json:
-        _print_json(
+        print_json(
             {
                 "total": results.total,
                 "hits": [asdict(hit) for hit in results.hits],
@@ -307,13 +269,13 @@ def show(
     from pipeline.index.revisions import as_lines
     from pipeline.search import get_document
 
-    services = run.open_services(say=_say)
+    services = run.open_services(say=say)
     document = get_document(services.elasticsearch, article, prefix=services.prefix)
     if document is None:
         err.print(f"No article {article!r} in the index. [b]news explain[/b] tells what happened to it.")
         raise typer.Exit(1)
     if as_json:
-        _print_json({"id": document.pop("_id"), "index": document.pop("_index"), **document})
+        print_json({"id": document.pop("_id"), "index": document.pop("_index"), **document})
         return
     out.print(f"[bold]{escape(document['headline'])}[/]")
     if revisions:
@@ -345,10 +307,10 @@ def explain(
     """Tell what happened to an article, step by step: discovery, archive, outcome of each run."""
     from pipeline import run
 
-    services = run.open_services(say=_say)
+    services = run.open_services(say=say)
     history = run.explain(services, what)
     if as_json:
-        _print_json(history)
+        print_json(history)
     elif history["runs"]:
         for event in history["runs"]:
             out.print(f"[bold]{escape(event['ref'])}[/]")
@@ -385,10 +347,10 @@ def urltest(
     """Take one URL through discovery's rules, robots.txt, fetching and extraction; write nothing."""
     from pipeline import run
 
-    services = run.open_services(say=_say)
+    services = run.open_services(say=say)
     steps = run.urltest(services, url)
     if as_json:
-        _print_json({"url": url, "steps": steps})
+        print_json({"url": url, "steps": steps})
     else:
         for step in steps:
             mark = "[green]ok[/]  " if step["ok"] else "[red]stop[/]"
@@ -409,7 +371,7 @@ def doctor(as_json: Json = False) -> None:
 
     checks = check_all(load_settings())
     if as_json:
-        _print_json({"checks": [check.as_dict() for check in checks]})
+        print_json({"checks": [check.as_dict() for check in checks]})
     else:
         for check in checks:
             mark = {"ok": "[green]ok  [/]", "note": "[yellow]note[/]", "bad": "[bold red]bad [/]"}[check.status]
@@ -434,7 +396,7 @@ def settings(
         return
     lines = describe_settings(load_settings())
     if as_json:
-        _print_json({line.key: line.value for line in lines})
+        print_json({line.key: line.value for line in lines})
         return
     table = Table("setting", "value", "default", "meaning")
     for line in lines:
@@ -454,7 +416,7 @@ def sources_check(as_json: Json = False) -> None:
     settings = load_settings()
     sources = load_sources(settings)
     if as_json:
-        _print_json({"ok": True, "sources": len(sources)})
+        print_json({"ok": True, "sources": len(sources)})
     else:
         out.print(f"{settings.config_dir / 'sources.toml'}: {len(sources)} sources, all well.")
 
@@ -467,7 +429,7 @@ def sources_list(as_json: Json = False) -> None:
     settings = load_settings()
     sources = load_sources(settings)
     if as_json:
-        _print_json([asdict(source) for source in sources])
+        print_json([asdict(source) for source in sources])
         return
     table = Table("id", "kind", "location", "schedule", "language", "enabled")
     for source in sources:
@@ -500,11 +462,11 @@ def sources_add(
     from pipeline.discover.source_file import add_source
     from pipeline.settings import load_sources
 
-    services = run.open_services(say=_say)
+    services = run.open_services(say=say)
     path = services.settings.config_dir / "sources.toml"
     taken = {source.id for source in load_sources(services.settings)}
     with services.web() as web:
-        found = find_sources(url, web, now=datetime.now(UTC), progress=_say)
+        found = find_sources(url, web, now=datetime.now(UTC), progress=say)
     useful = [candidate for candidate in found if candidate.problem is None]
     chosen = useful if everything else useful[:1]
     added = []
@@ -515,9 +477,7 @@ def sources_add(
         if not dry_run:
             add_source(path, source)
     if as_json:
-        _print_json(
-            {"found": [asdict(candidate) for candidate in found], "added": [asdict(source) for source in added]}
-        )
+        print_json({"found": [asdict(candidate) for candidate in found], "added": [asdict(source) for source in added]})
     else:
         for candidate in found:
             mark = "[green]+[/]" if candidate in chosen else "[dim]·[/]"
@@ -571,7 +531,7 @@ def sources_import(
     for source in new:
         add_source(settings.config_dir / "sources.toml", source)
     if as_json:
-        _print_json({"added": [asdict(source) for source in new], "problems": problems})
+        print_json({"added": [asdict(source) for source in new], "problems": problems})
     else:
         for problem in problems:
             err.print(escape(problem))
@@ -592,7 +552,7 @@ def sources_schema() -> None:
     """Print the JSON schema of sources.toml, for editors."""
     from pipeline.settings import sources_json_schema
 
-    _print_json(sources_json_schema())
+    print_json(sources_json_schema())
 
 
 # ------------------------------------------------------------------------------------------------- es
@@ -604,9 +564,9 @@ def es_start(as_json: Json = False) -> None:
     from pipeline import localnode, run
     from pipeline.settings import load_settings
 
-    address = localnode.start(run.node_settings(load_settings()), say=_say)
+    address = localnode.start(run.node_settings(load_settings()), say=say)
     if as_json:
-        _print_json({"url": address.url, "pid": address.pid, "version": address.version, "started": address.started})
+        print_json({"url": address.url, "pid": address.pid, "version": address.version, "started": address.started})
     else:
         out.print(f"Elasticsearch {address.version} {'started' if address.started else 'was running'} at {address.url}")
 
@@ -629,7 +589,7 @@ def es_status(as_json: Json = False) -> None:
 
     status = localnode.status(run.node_settings(load_settings()))
     if as_json:
-        _print_json(asdict(status))
+        print_json(asdict(status))
     elif status.running:
         out.print(f"Elasticsearch {status.version} runs at {status.url} (pid {status.pid}, health {status.health}).")
     else:
@@ -661,7 +621,7 @@ def demo() -> None:
     """Ingest the samples through Airflow and search them; stops again what it started."""
     from pipeline.standalone import demo as run_demo
 
-    if not run_demo(out=out, err=err, progress=_progress):
+    if not run_demo(out=out, err=err, progress=progress_bar):
         raise typer.Exit(1)
 
 
@@ -670,7 +630,7 @@ def serve(port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a fr
     """Serve the search page on this machine, without Airflow, until Ctrl-C."""
     from pipeline.web.serve import serve as serve_pages
 
-    serve_pages(port=port, say=_say)
+    serve_pages(port=port, say=say)
 
 
 @app.command(epilog="Example: [b]NEWS_HOME=~/news news up[/b] (what [b]make up[/b] does)")
@@ -679,49 +639,6 @@ def up() -> None:
     from pipeline.standalone import up as run_up
 
     run_up(err=err)
-
-
-# ------------------------------------------------------------------------------------------- printing
-
-
-def _say(message: str) -> None:
-    err.print(escape(message))
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
-
-
-Planned = Callable[[int], None]
-Advanced = Callable[[int], None]
-
-
-@contextmanager
-def _progress() -> Iterator[tuple[Planned, Advanced]]:
-    """A bar on a terminal, a plain line every few seconds otherwise; both on standard error."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    if err.is_terminal:
-        columns = (TextColumn("Articles"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=err, transient=True) as bar:
-            task = bar.add_task("Articles", total=None)
-            yield lambda total: bar.update(task, total=total), lambda more: bar.advance(task, more)
-        return
-    total, done, told = 0, 0, time.monotonic()
-
-    def planned(count: int) -> None:
-        nonlocal total
-        total = count
-        err.print(f"{count} articles to work on")
-
-    def advanced(more: int) -> None:
-        nonlocal done, told
-        done += more
-        if time.monotonic() - told >= 5:
-            told = time.monotonic()
-            err.print(f"{done} of {total} articles")
-
-    yield planned, advanced
 
 
 register(app)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.console import Json
+
 app = typer.Typer(help="Data views, saved searches and dashboards in Kibana.", no_args_is_help=True)
 
 Space = Annotated[str, typer.Option(help="The Kibana space that gets them.")]
@@ -31,9 +33,7 @@ def setup(
     force: Annotated[bool, typer.Option("--force", help="Also replace what you have changed in Kibana.")] = False,
     archive_link: ArchiveLink = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a Kibana that is still starting.")] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Create or update them; doing it again changes nothing, and your own changes stay."""
     from pipeline.kibana.connection import KibanaConnection

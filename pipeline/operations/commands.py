@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from pipeline.console import Json, Since, Sources, Until, err, finish, out, print_json, progress_bar, say
 from pipeline.models import Mode
 
 if TYPE_CHECKING:
     from pipeline.index.quarantine import Entry
     from pipeline.run import Services
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
-From = Annotated[str | None, typer.Option("--from", "--since", help="ISO date or time, e.g. 2026-11-20 (UTC).")]
-To = Annotated[str | None, typer.Option("--to", "--until", help="ISO date or time; that moment is not included.")]
-Sources = Annotated[list[str] | None, typer.Option("--source", help="Only this source (repeatable).")]
-
 
 alerts_app = typer.Typer(help="What somebody should look at.", no_args_is_help=True)
 index_app = typer.Typer(help="The indices: build them anew.", no_args_is_help=True)
@@ -41,24 +36,23 @@ def register(app: typer.Typer) -> None:
 
 
 def _services() -> Services:
-    from pipeline import cli, run
+    from pipeline import run
 
-    return run.open_services(say=cli._say)
+    return run.open_services(say=say)
 
 
 # -------------------------------------------------------------------------------------------- backfill
 
 
 def backfill(
-    since: From = None,
-    until: To = None,
+    since: Since = None,
+    until: Until = None,
     source: Sources = None,
     mode: Annotated[Mode, typer.Option(help="How to bring the span back; docs/operations.md explains.")] = Mode.REFETCH,
     preview: Annotated[bool, typer.Option("--preview", help="Only say what would be done, and write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring back a span of the past; stopped, the same command goes on where it was."""
-    from pipeline import cli
     from pipeline.errors import ConfigurationError
     from pipeline.operations import backfill as backfills
     from pipeline.schedule import RunRequest, parse_window
@@ -77,16 +71,16 @@ def backfill(
     if preview:
         found = backfills.preview(services, request, sources)
         if as_json:
-            cli._print_json(found.as_dict())
+            print_json(found.as_dict())
         else:
-            cli.out.print(escape(found.as_text()))
+            out.print(escape(found.as_text()))
         return
-    with cli._progress() as (planned, progress):
+    with progress_bar() as (planned, progress):
         report = backfills.backfill_now(services, request, sources, planned=planned, progress=progress)
     if not as_json:
         for note in report["notes"]:
-            cli.err.print(escape(f"Source {note['source']}: {note['message']}."))
-    cli._finish(services, report, as_json)
+            err.print(escape(f"Source {note['source']}: {note['message']}."))
+    finish(services, report, as_json)
 
 
 # ------------------------------------------------------------------------------------------ quarantine
@@ -109,13 +103,12 @@ def quarantine_list(
     """List what failed, the latest first."""
     from rich.table import Table
 
-    from pipeline import cli
     from pipeline.operations.replay import next_retry_at
 
     services = _services()
     found = _chosen(services, reason, source, since, limit)
     if as_json:
-        cli._print_json([_entry(services, entry) for entry in found])
+        print_json([_entry(services, entry) for entry in found])
         return
     table = Table("article", "source", "stage", "reason", "attempts", "next try")
     for entry in found:
@@ -128,7 +121,7 @@ def quarantine_list(
             str(entry.attempts),
             f"{when:%Y-%m-%d %H:%M}Z" if when else "left for you",
         )
-    cli.out.print(table)
+    out.print(table)
 
 
 @quarantine_app.command("show", epilog="Example: [b]news quarantine show https://paper.example/story.html[/b]")
@@ -137,20 +130,19 @@ def quarantine_show(
     as_json: Json = False,
 ) -> None:
     """Show everything that is known of a failure."""
-    from pipeline import cli
     from pipeline.operations import replay
 
     services = _services()
     found = [_entry(services, entry) for entry in replay.find(services, article)]
     if not found:
-        cli.err.print(f"{escape(repr(article))} is not in quarantine. [b]news explain[/b] tells what happened to it.")
+        err.print(f"{escape(repr(article))} is not in quarantine. [b]news explain[/b] tells what happened to it.")
         raise typer.Exit(1)
     if as_json:
-        cli._print_json(found)
+        print_json(found)
         return
     for shown in found:
         for key, value in shown.items():
-            cli.out.print(f"[dim]{key}:[/] {escape(str(value))}")
+            out.print(f"[dim]{key}:[/] {escape(str(value))}")
 
 
 @quarantine_app.command(
@@ -164,7 +156,6 @@ def quarantine_retry(
     as_json: Json = False,
 ) -> None:
     """Try again now what failed, whatever its pause; what succeeds leaves the quarantine."""
-    from pipeline import cli
     from pipeline.operations import replay
     from pipeline.settings import load_sources
 
@@ -172,9 +163,9 @@ def quarantine_retry(
         raise typer.BadParameter("give --reason, --source or --since, or --all (not both)")
     services = _services()
     chosen = _chosen(services, reason, source, since, 10_000)
-    with cli._progress() as (planned, progress):
+    with progress_bar() as (planned, progress):
         report = replay.retry(services, chosen, load_sources(services.settings), planned=planned, progress=progress)
-    cli._finish(services, report, as_json)
+    finish(services, report, as_json)
 
 
 def _chosen(services: Services, reason: str | None, source: str | None, since: str | None, limit: int) -> list[Entry]:
@@ -225,32 +216,31 @@ def forget(
     as_json: Json = False,
 ) -> None:
     """Take an article or a domain down: out of index, quarantine and archive, and kept out."""
-    from pipeline import cli
     from pipeline.operations import takedown
 
     services = _services()
     if undo:
         lifted = services.ledger.remove_tombstones(what)
         if not lifted:
-            cli.err.print(f"{escape(repr(what))} was not taken down.")
+            err.print(f"{escape(repr(what))} was not taken down.")
             raise typer.Exit(1)
         if as_json:
-            cli._print_json({"asked": what, "lifted": lifted})
+            print_json({"asked": what, "lifted": lifted})
         else:
-            cli.out.print(f"{escape(what)} may come in again.")
+            out.print(f"{escape(what)} may come in again.")
         return
     found = takedown.look_up(services, what)
     summary = f"{len(found.documents)} articles, {len(found.names)} references, {len(found.addresses)} archive records"
     if not yes:
-        cli.err.print(f"{escape(what)}: {summary}")
+        err.print(f"{escape(what)}: {summary}")
         for document in found.documents[:10]:
-            cli.err.print(f"  {escape(document.get('headline') or '')}  [dim]{escape(document.get('url') or '')}[/]")
+            err.print(f"  {escape(document.get('headline') or '')}  [dim]{escape(document.get('url') or '')}[/]")
         typer.confirm("Remove them for good, and keep them out?", abort=True, err=True)
     erased = takedown.forget(services, found)
     if as_json:
-        cli._print_json({**found.as_dict(), "archive_records_erased": erased})
+        print_json({**found.as_dict(), "archive_records_erased": erased})
     else:
-        cli.out.print(f"{escape(what)} is taken down and kept out: {summary}.")
+        out.print(f"{escape(what)} is taken down and kept out: {summary}.")
 
 
 # ----------------------------------------------------------------------------------------------- index
@@ -268,12 +258,11 @@ def index_rebuild(
     as_json: Json = False,
 ) -> None:
     """Build the index anew from the archive beside the live one, compare, and swap in one step."""
-    from pipeline import cli
     from pipeline.operations.rebuild import rebuild
     from pipeline.settings import load_sources
 
     services = _services()
-    with cli._progress() as (planned, progress):
+    with progress_bar() as (planned, progress):
         planned(sum(1 for _ in services.ledger.newest_captures()))
         done = rebuild(
             services,
@@ -284,19 +273,19 @@ def index_rebuild(
             progress=progress,
         )
     if as_json:
-        cli._print_json(done.as_dict())
+        print_json(done.as_dict())
     else:
         parity = done.parity
         for language in sorted({*parity.live, *parity.new}):
-            cli.out.print(f"{language:6} {parity.live.get(language, 0):>10} → {parity.new.get(language, 0):>10}")
-        cli.out.print(f"{len(parity.missing)} articles are missing, {parity.added} are new.")
-        cli.out.print(f"The first ten of {len(parity.queries)} queries are equal to {parity.overlap:.0%}.")
+            out.print(f"{language:6} {parity.live.get(language, 0):>10} → {parity.new.get(language, 0):>10}")
+        out.print(f"{len(parity.missing)} articles are missing, {parity.added} are new.")
+        out.print(f"The first ten of {len(parity.queries)} queries are equal to {parity.overlap:.0%}.")
         for missing in parity.missing[:10]:
-            cli.out.print(f"  missing: {missing} (news explain {missing})")
+            out.print(f"  missing: {missing} (news explain {missing})")
         if done.swapped:
-            cli.out.print(f"The new index is in place: {', '.join(done.indices)}.")
+            out.print(f"The new index is in place: {', '.join(done.indices)}.")
         else:
-            cli.err.print("Too many articles are missing: the live index stays. --least-kept takes them as lost.")
+            err.print("Too many articles are missing: the live index stays. --least-kept takes them as lost.")
     if not done.swapped:
         raise typer.Exit(1)
 
@@ -312,38 +301,36 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Show what an upgrade or another setting would change, over archived pages; writes nothing."""
-    from pipeline import cli
     from pipeline.operations import compare as comparing
     from pipeline.settings import load_sources
 
     services = _services()
     found = comparing.compare(services, old, new, load_sources(services.settings), sample=sample, source=source)
     if as_json:
-        cli._print_json(found.as_dict())
+        print_json(found.as_dict())
         return
-    cli.out.print(f"{found.compared} pages compared, {len(found.differences)} differ.")
-    cli.out.print(f"Median body: {found.median_body[0]} → {found.median_body[1]} characters.")
+    out.print(f"{found.compared} pages compared, {len(found.differences)} differ.")
+    out.print(f"Median body: {found.median_body[0]} → {found.median_body[1]} characters.")
     for field, count in found.changed.items():
-        cli.out.print(f"  {field:14} {count:>6} changed")
+        out.print(f"  {field:14} {count:>6} changed")
     for example in found.as_dict(examples=10)["examples"]:
-        cli.out.print(f"\n[bold]{escape(example['name'])}[/] ({example['source']})")
+        out.print(f"\n[bold]{escape(example['name'])}[/] ({example['source']})")
         for field, change in example["changes"].items():
-            cli.out.print(f"  {field}: {escape(str(change['old']))}")
-            cli.out.print(f"  {' ' * len(field)}→ {escape(str(change['new']))}")
+            out.print(f"  {field}: {escape(str(change['old']))}")
+            out.print(f"  {' ' * len(field)}→ {escape(str(change['new']))}")
 
 
 @index_app.command("maintain", epilog="Example: [b]news index maintain --json[/b]")
 def index_maintain(as_json: Json = False) -> None:
     """Roll over, delete what is beyond its retention, snapshot: what the DAG news_maintenance does every night."""
-    from pipeline import cli
     from pipeline.operations.maintenance import maintain
 
     done = maintain(_services())
     if as_json:
-        cli._print_json(done)
+        print_json(done)
     else:
         for name, value in done.items():
-            cli.out.print(f"[dim]{name}:[/] {escape(', '.join(value) if isinstance(value, list) else str(value))}")
+            out.print(f"[dim]{name}:[/] {escape(', '.join(value) if isinstance(value, list) else str(value))}")
 
 
 # ---------------------------------------------------------------------------------------------- alerts
@@ -352,18 +339,17 @@ def index_maintain(as_json: Json = False) -> None:
 @alerts_app.command("check", epilog="Example: [b]news alerts check --json[/b]")
 def alerts_check(as_json: Json = False) -> None:
     """Print every alert there is now; exit code 1 where there is any. Tells nobody."""
-    from pipeline import cli
     from pipeline.operations import alerts
     from pipeline.settings import load_sources
 
     services = _services()
     found = alerts.check(services, load_sources(services.settings))
     if as_json:
-        cli._print_json([alert.as_dict() for alert in found])
+        print_json([alert.as_dict() for alert in found])
     else:
         for alert in found:
-            cli.out.print(escape(alert.as_text()))
+            out.print(escape(alert.as_text()))
         if not found:
-            cli.err.print("All is well.")
+            err.print("All is well.")
     if found:
         raise typer.Exit(1)
