@@ -1,11 +1,15 @@
 """
 ### Alerts
 
-Every half hour: looks for sources that fell silent, rejections and failures that jumped, articles that look unlike
-their source's earlier ones, late articles, a growing quarantine and runs that failed or stopped. What is found is
-printed in the log, and told once a day by e-mail (setting `alerts.email`, through Airflow's connection `smtp_default`)
-and to a webhook (setting `alerts.webhook_connection`, the id of a connection whose host is the address). `news alerts
-check` shows the same by hand; docs/operations.md says what to do about each.
+**news_alerts**, every half hour: looks for sources that fell silent, rejections and failures that jumped, articles
+that look unlike their source's earlier ones, late articles, a growing quarantine and runs that failed or stopped. What
+is found is printed in the log, and told once a day by e-mail (setting `alerts.email`, through Airflow's connection
+`smtp_default`) and to a webhook (setting `alerts.webhook_connection`, the id of a connection whose host is the
+address). `news alerts check` shows the same by hand; docs/operations.md says what to do about each.
+
+**news_saved_searches**, after each run of the ingestion: tells of new articles that answer the searches in
+`config/alerts.toml`, each article once, by e-mail and webhook (those that the search names, else those of the
+settings). `news alerts searches` shows by hand what waits to be told; docs/search.md explains the file.
 """
 
 from __future__ import annotations
@@ -16,9 +20,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Connection, CronTriggerTimetable, get_current_context, task
+from airflow.sdk import DAG, Asset, Connection, CronTriggerTimetable, get_current_context, task
 from airflow.sdk.bases.notifier import BaseNotifier
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from pipeline.errors import ConfigurationError
 from pipeline.schedule import POOL
 
 if TYPE_CHECKING:
@@ -37,7 +43,7 @@ class WebhookNotifier(BaseNotifier):
         self.payload = payload
 
     def notify(self, context: Any) -> None:  # noqa: ARG002 - Airflow's own signature
-        """Send it. Raises an error of httpx2 where nobody takes it."""
+        """Send it. Raises AirflowException where there is no such connection, or nobody takes it."""
         import httpx2
 
         connection = Connection.get(self.connection_id)
@@ -46,25 +52,49 @@ class WebhookNotifier(BaseNotifier):
         if connection.port and f":{connection.port}" not in url:
             url = f"{url}:{connection.port}"
         headers = {"authorization": f"Bearer {connection.password}"} if connection.password else {}
-        httpx2.post(url, json=self.payload, headers=headers, timeout=30).raise_for_status()
+        try:
+            httpx2.post(url, json=self.payload, headers=headers, timeout=30).raise_for_status()
+        except httpx2.HTTPError as error:
+            raise AirflowException(f"connection {self.connection_id!r}: {error}") from error
 
 
-def notifiers(settings: AlertSettings, alerts: Sequence[Alert]) -> list[BaseNotifier]:
-    """One notifier for each way that the settings name."""
-    text = "\n\n".join(alert.as_text() for alert in alerts)
-    subject = f"News pipeline: {alerts[0].message}" if len(alerts) == 1 else f"News pipeline: {len(alerts)} alerts"
+def notifiers(*, email: str, webhook: str, subject: str, content: str, payload: dict[str, Any]) -> list[BaseNotifier]:
+    """One notifier for each way that is given: an address, and the id of a connection. ``content`` is HTML."""
     made: list[BaseNotifier] = []
-    if settings.email:
+    if email:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
-        # The text names what the web said: nothing in it may be taken for a template or for HTML.
-        content = f"{{% raw %}}<pre>{html.escape(text).replace('{%', '{ %')}</pre>{{% endraw %}}"
-        title = f"{{% raw %}}{subject[:150].replace('{%', '{ %')}{{% endraw %}}"
-        made.append(SmtpNotifier(to=settings.email, subject=title, html_content=content))
-    if settings.webhook_connection:
-        payload = {"text": text, "alerts": [alert.as_dict() for alert in alerts]}
-        made.append(WebhookNotifier(settings.webhook_connection, payload))
+        made.append(SmtpNotifier(to=email, subject=subject[:150], html_content=content))
+    if webhook:
+        made.append(WebhookNotifier(webhook, payload))
     return made
+
+
+def deliver(made: Sequence[BaseNotifier], context: Any) -> list[str]:
+    """Send each; returns what went wrong.
+
+    A notifier that is called, in the usual way, only logs a failure, and takes its texts for templates; these texts
+    come from the web.
+    """
+    failures = []
+    for notifier in made:
+        try:
+            notifier.notify(context)
+        except (AirflowException, OSError, ValueError) as error:
+            failures.append(f"{type(notifier).__name__}: {error}")
+    return failures
+
+
+def alert_notifiers(settings: AlertSettings, alerts: Sequence[Alert]) -> list[BaseNotifier]:
+    """What tells of alerts, to those that the settings name."""
+    text = "\n\n".join(alert.as_text() for alert in alerts)
+    return notifiers(
+        email=settings.email,
+        webhook=settings.webhook_connection,
+        subject=f"News pipeline: {alerts[0].message}" if len(alerts) == 1 else f"News pipeline: {len(alerts)} alerts",
+        content=f"<pre>{html.escape(text)}</pre>",
+        payload={"text": text, "alerts": [alert.as_dict() for alert in alerts]},
+    )
 
 
 def tell_of_failed_run(context: Any) -> None:
@@ -81,23 +111,24 @@ def tell_of_failed_run(context: Any) -> None:
         command="the logs of its tasks in Airflow, then news doctor",
         field=run.run_id,
     )
-    for notifier in notifiers(load_settings().alerts, [alert]):
-        notifier(context)
+    for failure in deliver(alert_notifiers(load_settings().alerts, [alert]), context):
+        print(f"The failure of {run.run_id} could not be told by {failure}")
 
+
+SCHEDULED = os.environ.get("NEWS_SCHEDULED", "true") != "false"
+COMMON: dict[str, Any] = {
+    "start_date": datetime(2020, 1, 1),
+    "catchup": False,
+    "max_active_runs": 1,
+    "doc_md": __doc__,
+    "tags": ["news", "operations"],
+    "on_failure_callback": tell_of_failed_run,
+    "default_args": {"pool": POOL, "priority_weight": 20, "weight_rule": "absolute", "retries": 2},
+}
 
 with DAG(
-    "news_alerts",
-    schedule=CronTriggerTimetable("*/30 * * * *", timezone="UTC")
-    if os.environ.get("NEWS_SCHEDULED", "true") != "false"
-    else None,
-    start_date=datetime(2020, 1, 1),
-    catchup=False,
-    max_active_runs=1,
-    doc_md=__doc__,
-    tags=["news", "operations"],
-    on_failure_callback=tell_of_failed_run,
-    default_args={"pool": POOL, "priority_weight": 20, "weight_rule": "absolute", "retries": 2},
-) as dag:
+    "news_alerts", schedule=CronTriggerTimetable("*/30 * * * *", timezone="UTC") if SCHEDULED else None, **COMMON
+) as alerts_dag:
 
     @task(execution_timeout=timedelta(minutes=20))
     def check() -> list[str]:
@@ -110,10 +141,55 @@ with DAG(
         found = alerts.check(services, load_sources(services.settings))
         print("\n\n".join(alert.as_text() for alert in found) or "All is well.")
         new = alerts.untold(found, alerts.read_told(services), services.now())
-        if new:
-            for notifier in notifiers(services.settings.alerts, new):
-                notifier(get_current_context())
-        alerts.remember_told(services, new, found)
+        made = alert_notifiers(services.settings.alerts, new) if new else []
+        failures = deliver(made, get_current_context())
+        if not made or len(failures) < len(made):
+            alerts.remember_told(services, new, found)
+        if failures:
+            # No second try: whom it reached would be told again.
+            raise AirflowFailException("; ".join(failures))
         return [alert.key for alert in found]
 
     check()
+
+
+with DAG(
+    "news_saved_searches",
+    schedule=[Asset("news_articles", uri="news://articles")] if SCHEDULED else None,
+    **COMMON,
+) as searches_dag:
+
+    @task(execution_timeout=timedelta(minutes=20))
+    def tell() -> dict[str, int]:
+        """Tell of what new articles answer the saved searches. Tried again, it tells only whom it did not reach."""
+        from pipeline import run, search_alerts
+
+        services = run.open_services()
+        try:
+            searches = search_alerts.load_saved_searches(services.settings.config_dir, services.settings.alerts)
+        except ConfigurationError as error:
+            raise AirflowFailException(str(error)) from error
+        runs = search_alerts.runs_to_check(services)
+        failures: list[str] = []
+        told: dict[str, int] = {}
+        for message in search_alerts.messages(services, search_alerts.new_matches(services, runs, searches)):
+            print(f"{message.recipient}\n{message.as_text()}")
+            to = {message.recipient.way: message.recipient.address}
+            made = notifiers(
+                email=to.get("email", ""),
+                webhook=to.get("webhook", ""),
+                subject=message.subject,
+                content=message.as_html(),
+                payload=message.as_dict(),
+            )
+            if failed := deliver(made, get_current_context()):
+                failures += failed
+            else:
+                search_alerts.remember(services, message)
+                told[str(message.recipient)] = sum(len(match.articles) for match in message.matches)
+        if failures:
+            raise AirflowException("; ".join(failures))
+        search_alerts.mark_checked(services, runs)
+        return told
+
+    tell()

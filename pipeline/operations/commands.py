@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.index.quarantine import Entry
     from pipeline.run import Services
 
-alerts_app = typer.Typer(help="What somebody should look at.", no_args_is_help=True)
+alerts_app = typer.Typer(help="What somebody should look at, and saved searches.", no_args_is_help=True)
 index_app = typer.Typer(help="The indices: build them anew.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="What failed: look at it, try it again.", no_args_is_help=True)
 
@@ -353,3 +353,27 @@ def alerts_check(as_json: Json = False) -> None:
             err.print("All is well.")
     if found:
         raise typer.Exit(1)
+
+
+@alerts_app.command("searches", epilog="Example: [b]news alerts searches --json[/b]")
+def alerts_searches(as_json: Json = False) -> None:
+    """Check config/alerts.toml; print each saved search, what it finds and what waits to be told. Tells nobody."""
+    from rich.table import Table
+
+    from pipeline import search_alerts
+
+    services = _services()
+    settings = services.settings
+    searches = search_alerts.load_saved_searches(settings.config_dir, settings.alerts)
+    listed = search_alerts.overview(services, searches)
+    if as_json:
+        print_json(listed)
+        return
+    if not listed:
+        err.print(f"There is no saved search: {escape(str(settings.config_dir / search_alerts.FILE))} has none.")
+        return
+    table = Table("search", "question", "told to", "articles", "waiting", "newest")
+    for one in listed:
+        cells = (one["id"], one["query"], ", ".join(one["recipients"]), str(one["articles"]), str(one["waiting"]))
+        table.add_row(*map(escape, cells), escape(one["newest"] or ""))
+    out.print(table)

@@ -8,11 +8,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from installation import SEED, Installation, article_page, installation_in, write_texts
@@ -56,13 +58,44 @@ def in_airflow(tmp_path_factory: pytest.TempPathFactory) -> ReadDags:
     return read
 
 
+class Webhook(ThreadingHTTPServer):
+    """Takes JSON that is posted to it on loopback, and keeps it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Hook)
+        self.got: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Hook(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.got.append(json.loads(body))  # type: ignore[attr-defined]
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
 @dataclass(frozen=True)
 class Standalone:
-    """A running Airflow over an installation with the sources ``small``, ``dated`` and ``seed``."""
+    """A running Airflow over an installation with the sources ``small``, ``dated`` and ``seed``.
+
+    New articles of ``small`` that speak of repairs are told to ``webhook``.
+    """
 
     airflow: LocalAirflow
     installation: Installation
     environment: dict[str, str]
+    webhook: Webhook
 
     def command(self, *arguments: str) -> str:
         """Run the `airflow` command against it."""
@@ -98,6 +131,14 @@ location = "seed"
 schedule = "manual"
 """
 
+ALERTS = """
+[[search]]
+id = "repairs"
+query = "repairing"
+source = "small"
+webhook_connection = "desk"
+"""
+
 DATED = {
     1: "2026-02-28T18:00",
     2: "2026-03-01T00:00",
@@ -114,8 +155,10 @@ def standalone(tmp_path_factory: pytest.TempPathFactory, elasticsearch_url: str)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     extra = {"NEWS_AIRFLOW__PORT": str(port), "NEWS_INGEST__BATCH_SIZE": "3"}
-    with installation_in(tmp_path_factory.mktemp("standalone"), elasticsearch_url, **extra) as installation:
+    root = tmp_path_factory.mktemp("standalone")
+    with installation_in(root, elasticsearch_url, **extra) as installation, Webhook() as webhook:
         installation.write_config(SOURCES)
+        (installation.project / "config" / "alerts.toml").write_text(ALERTS)
         write_texts(installation.project / "small", range(5))
         (installation.project / "small" / "page.html").write_text(article_page(5), encoding="utf-8")
         for number, changed in DATED.items():
@@ -132,9 +175,12 @@ def standalone(tmp_path_factory: pytest.TempPathFactory, elasticsearch_url: str)
                     patch.delenv(name)
             for name, value in installation.environment.items():
                 patch.setenv(name, value)
+            host, hook_port = webhook.server_address[:2]
+            connection = {"conn_type": "http", "host": f"http://{host!s}", "port": hook_port}
+            patch.setenv("AIRFLOW_CONN_DESK", json.dumps(connection))
             # A changed sources file shows within seconds.
             patch.setenv("AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL", "5")
             variables = environment(settings, port=port, scheduled=True)
             with running(settings, scheduled=True, say=print) as airflow:
                 patch.undo()
-                yield Standalone(airflow, installation, variables)
+                yield Standalone(airflow, installation, variables, webhook)

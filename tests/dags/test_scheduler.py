@@ -15,6 +15,7 @@ from pipeline.run import run_now
 from pipeline.schedule import BACKFILL_POOL, DAG_ID, POOL
 
 DAILY = "news_ingest.0_0_x_x_x"
+SAVED_SEARCHES = "news_saved_searches"
 
 
 def wait_for(what: str, answer: Callable[[], Any], seconds: float = 180) -> Any:
@@ -44,7 +45,7 @@ def report_of(standalone: Any, run_id: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _dags_are_there(standalone: Any) -> Iterator[None]:
-    for dag_id in (DAG_ID, DAILY):
+    for dag_id in (DAG_ID, DAILY, SAVED_SEARCHES):
         standalone.airflow.wait_for_dag(dag_id)
     return
 
@@ -69,6 +70,30 @@ def test_a_run_by_hand_gives_what_news_run_gives(standalone: Any) -> None:
     by_hand = standalone.installation.news_json("run", "small")
     assert by_hand["outcomes"]["unchanged"] == 6
     assert paths(standalone, "small") == documents
+
+
+def test_a_saved_search_tells_of_new_articles(standalone: Any) -> None:
+    """After a run the new articles that answer a saved search go to its webhook, by themselves; each of them once."""
+
+    def ended() -> list[str]:
+        path = f"/api/v2/dags/{SAVED_SEARCHES}/dagRuns"
+        runs = standalone.airflow._request("GET", path).json()["dag_runs"]
+        states = [run["state"] for run in runs]
+        return states if states and set(states) <= {"success", "failed"} else []
+
+    if not standalone.webhook.got:  # alone, this test makes the run that those above made
+        standalone.airflow.trigger(DAG_ID, {"sources": ["small"]})
+    wait_for("the message", lambda: standalone.webhook.got)
+    before = len(wait_for("the end of the first check", ended))
+    run_id = standalone.airflow.trigger(DAG_ID, {"sources": ["small"]})
+    assert finished(standalone, DAG_ID, run_id) == "success"
+    states = wait_for("the next check", lambda: (states := ended()) and len(states) > before and states)
+    assert set(states) == {"success"}
+    (message,) = standalone.webhook.got
+    (told,) = message["searches"]
+    assert told["search"] == "repairs"
+    assert {article["id"] for article in told["articles"]} == set(paths(standalone, "small"))
+    assert "6 new articles for repairs" in message["text"]
 
 
 def test_the_scheduler_starts_runs_by_itself(standalone: Any) -> None:

@@ -79,15 +79,17 @@ def states(run: dict[str, Any]) -> dict[str, str]:
 
 def test_the_dags_of_operations(tmp_path: Path, elasticsearch_url: str) -> None:
     """A backfill runs in its own pool and leaves the live tasks out; a preview writes nothing; maintenance, retries and
-    alerts go through, and an alert reaches the webhook and the mailbox once."""
+    alerts go through, and an alert reaches the webhook and the mailbox once; a saved search tells each recipient once,
+    and again whom it did not reach."""
     hook: list[str] = []
 
     def take(seen: Any) -> Reply:
         hook.append(seen.path)
-        return Reply(status=200, body=b"ok")
+        return Reply(status=503 if hook == ["/desk"] else 200, body=b"well")
 
     with NewsServer() as server, MailServer() as post:
         server.on("/hook", take)
+        server.on("/desk", take)
         installation = Installation(root=tmp_path, elasticsearch_url=elasticsearch_url)
         installation.write_config(
             sources='[[source]]\nid = "desk"\nkind = "folder"\nlocation = "desk"\n'
@@ -95,6 +97,10 @@ def test_the_dags_of_operations(tmp_path: Path, elasticsearch_url: str) -> None:
             settings='[alerts]\nquarantine_growth = 1\nwebhook_connection = "hook"\nemail = "desk@news.example"\n'
             "[fetch]\nattempts = 1\nallow_loopback = true\n[extract]\nworkers = 0\n"
             '[entities]\nmodel = ""\n',
+        )
+        (installation.project / "config" / "alerts.toml").write_text(
+            '[[search]]\nid = "repairs"\nquery = "repair"\nemail = "repairs@news.example"\n'
+            'webhook_connection = "desk"\n'
         )
         (installation.project / "urls.txt").write_text(
             "\n".join(server.on(f"/news/story-{n}.html", Reply(status=500, body=b"no")) for n in range(2))
@@ -107,6 +113,7 @@ def test_the_dags_of_operations(tmp_path: Path, elasticsearch_url: str) -> None:
                 [
                     {"dag_id": DAG_ID, "conf": {"sources": ["desk"], "mode": "refetch", "preview": True, **span}},
                     {"dag_id": DAG_ID, "conf": {"sources": ["desk"], "mode": "refetch", **span}},
+                    *({"dag_id": "news_saved_searches"} for _ in range(3)),
                     {"dag_id": DAG_ID, "conf": {"sources": ["desk"], "mode": "reextract", **span}},
                     {"dag_id": DAG_ID, "conf": {"sources": ["gone"]}},
                     {"dag_id": "news_maintenance"},
@@ -123,9 +130,13 @@ def test_the_dags_of_operations(tmp_path: Path, elasticsearch_url: str) -> None:
                     }
                 ),
                 AIRFLOW_CONN_HOOK=json.dumps({"conn_type": "http", "host": server.url("/hook")}),
+                AIRFLOW_CONN_DESK=json.dumps({"conn_type": "http", "host": server.url("/desk")}),
             )
             _check(done, installation, hook)
-            (mail,) = [message_from_string(text) for text in post.mails]
+            repairs, mail = [message_from_string(text) for text in post.mails]
+            assert (repairs["To"], repairs["Subject"]) == ("repairs@news.example", "News: 3 new articles for repairs")
+            said = "".join(str(part.get_payload(decode=True)) for part in repairs.walk())
+            assert "Aldmere council agrees to repair its bridge" in said
             assert mail["To"] == "desk@news.example"
             said = "".join(str(part.get_payload(decode=True)) for part in mail.walk())
             assert "quarantine" in said
@@ -140,7 +151,7 @@ def _check(done: dict[str, Any], installation: Installation, hook: list[str]) ->
     tasks = done["dags"][DAG_ID]["tasks"]
     assert tasks["backfill.plan"]["pool"] == tasks["backfill.batch"]["pool"] == BACKFILL_POOL
     assert tasks["batch"]["pool"] != BACKFILL_POOL
-    preview, refetch, reextract, live, maintenance, retry, alerts, again = done["runs"]
+    preview, refetch, unreached, reached, nothing_new, reextract, live, maintenance, retry, alerts, again = done["runs"]
     ledger = installation.services().ledger
     assert ledger.run(f"{DAG_ID}/{preview['run_id']}") is None
     for run, outcome in ((refetch, "indexed"), (reextract, "unchanged")):
@@ -155,4 +166,7 @@ def _check(done: dict[str, Any], installation: Installation, hook: list[str]) ->
     assert states(maintenance) == {"maintain": "success"}
     assert states(retry) == {"retry_quarantine": "skipped"}  # nothing is due within the hour
     assert states(alerts) == states(again) == {"check": "success"}
-    assert hook == ["/hook"]
+    assert [states(run) for run in (unreached, reached, nothing_new)] == [
+        {"tell": "failed"}, {"tell": "success"}, {"tell": "success"},
+    ]  # fmt: skip
+    assert hook == ["/desk", "/desk", "/hook"]
