@@ -85,6 +85,11 @@ _batches = sa.Table(
     sa.Column("batch", sa.Integer, primary_key=True),
     sa.Column("stage_seconds", sa.JSON, nullable=False),
 )
+_unsettled = sa.Table(
+    "unsettled",
+    _metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+)
 _tombstones = sa.Table(
     "tombstones",
     _metadata,
@@ -113,6 +118,7 @@ class WorkItem:
     position: int
     ref: ArticleRef
     archived: ArchiveAddress | None
+    discovered_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +221,7 @@ class Ledger:
         whose ``owner`` (the process that does all of it; None where several do) is not alive.
         With ``takes_over`` false only what this very run had left is; and what a run planned so leaves is its own.
         Of a leftover and a new reference of the same name the leftover stays if it is a URL already in the
-        archive (it may be gone from the web by now), else the new one.
+        archive (it may be gone from the web by now), else the new one; either way it was discovered when it was first.
 
         One transaction: planning again (a task tried twice, a run cleared by hand) replaces the plan and loses
         nothing that the first one had taken over.
@@ -239,17 +245,19 @@ class Ledger:
             sa.or_(own, of_others) if takes_over else own,
         )
         with self._engine.begin() as connection:
-            left = [
-                replace(_ref(row), archived=_address(row))
-                for row in connection.execute(
-                    # Locked, so that of two runs planned at once one gets it; SQLite locks the whole database.
-                    sa.select(_work).where(unfinished).order_by(_work.c.run_id, _work.c.position).with_for_update()
-                ).mappings()
-            ]
+            found = connection.execute(
+                # Locked, so that of two runs planned at once one gets it; SQLite locks the whole database.
+                sa.select(_work).where(unfinished).order_by(_work.c.run_id, _work.c.position).with_for_update()
+            )
+            left: list[ArticleRef] = []
+            discovered: dict[str, str] = {}
+            for row in found.mappings():
+                left.append(replace(_ref(row), archived=_address(row)))
+                discovered[row["name"]] = min(row["discovered_at"], discovered.get(row["name"], row["discovered_at"]))
             connection.execute(sa.update(_work).where(unfinished).values(taken_over_by=run_id))
             for table in (_work, _batches, _runs):
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id))
-            rows, batches = _rows(run_id, _merge(left, items), batch_size, now)
+            rows, batches = _rows(run_id, _merge(left, items), batch_size, now, discovered)
             for start in range(0, len(rows), 1000):
                 connection.execute(sa.insert(_work), rows[start : start + 1000])
             record = {
@@ -264,6 +272,8 @@ class Ledger:
                 "owner": owner,
             }
             connection.execute(sa.insert(_runs).values(**record))
+            connection.execute(sa.delete(_unsettled).where(_unsettled.c.run_id == run_id))
+            connection.execute(sa.insert(_unsettled).values(run_id=run_id))
         return _run_record({**record, "finished_at": None, "report": None})
 
     def _owners_of_open_runs(self) -> list[str]:
@@ -307,7 +317,12 @@ class Ledger:
         )
         with self._reader.connect() as connection:
             return [
-                WorkItem(position=row["position"], ref=_ref(row), archived=_address(row))
+                WorkItem(
+                    position=row["position"],
+                    ref=_ref(row),
+                    archived=_address(row),
+                    discovered_at=_time(row["discovered_at"]),
+                )
                 for row in connection.execute(query).mappings()
             ]
 
@@ -359,6 +374,27 @@ class Ledger:
             connection.execute(
                 sa.update(_runs).where(_runs.c.run_id == run_id).values(report=dict(report), finished_at=_iso(now))
             )
+
+    def to_settle(self, run_id: str) -> tuple[list[str], datetime | None]:
+        """The runs whose articles are to be settled now that this one has written all it has, and since when.
+
+        These are this run, those that it took over from, and others that ended without it; since the first of all that
+        they worked on was discovered.
+        """
+        taken_over = sa.select(_work.c.run_id).where(_work.c.taken_over_by == run_id)
+        ended = sa.select(_runs.c.run_id).where(_runs.c.finished_at.is_not(None))
+        forgotten = sa.select(_unsettled.c.run_id).where(_unsettled.c.run_id.in_(ended))
+        with self._reader.connect() as connection:
+            run_ids = sorted({run_id, *connection.execute(taken_over.union(forgotten)).scalars()})
+            first = connection.execute(
+                sa.select(sa.func.min(_work.c.discovered_at)).where(_work.c.run_id.in_(run_ids))
+            ).scalar()
+        return run_ids, _time(first) if first else None
+
+    def record_settled(self, run_ids: Sequence[str]) -> None:
+        """Note that the articles of these runs are settled."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_unsettled).where(_unsettled.c.run_id.in_(list(run_ids))))
 
     def tally(self, run_id: str) -> Tally:
         """The run's counts: what was discovered when it was planned, against the outcomes that stand there now."""
@@ -421,7 +457,10 @@ class Ledger:
         wanted = [_work.c.name == name] if name else []
         if document_id:
             wanted.append(_work.c.document_id == document_id)
-        query = sa.select(_work).where(sa.or_(sa.false(), *wanted)).order_by(_work.c.discovered_at, _work.c.position)
+        query = sa.select(_work).where(sa.or_(sa.false(), *wanted)).order_by(
+            # What was taken over was discovered at the same time as its successor.
+            _work.c.discovered_at, _work.c.taken_over_by.is_(None), _work.c.position
+        )  # fmt: skip
         with self._reader.connect() as connection:
             return [_entry(row) for row in connection.execute(query).mappings()]
 
@@ -675,7 +714,11 @@ def _merge(left: Sequence[ArticleRef], items: Sequence[ArticleRef | ItemResult])
 
 
 def _rows(
-    run_id: str, items: Iterable[ArticleRef | ItemResult], batch_size: int, now: datetime
+    run_id: str,
+    items: Iterable[ArticleRef | ItemResult],
+    batch_size: int,
+    now: datetime,
+    discovered: Mapping[str, str],
 ) -> tuple[list[dict[str, Any]], int]:
     rows: list[dict[str, Any]] = []
     open_items = 0
@@ -690,7 +733,7 @@ def _rows(
                 "source_id": ref.source_id,
                 "name": ref.name,
                 "ref": _dump(replace(ref, archived=None)),
-                "discovered_at": _iso(now),
+                "discovered_at": discovered.get(ref.name, _iso(now)),
                 **_address_columns(ref.archived),
                 **(_outcome_columns(item, now) if isinstance(item, ItemResult) else _NO_OUTCOME),
             }

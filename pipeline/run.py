@@ -36,6 +36,7 @@ from pipeline.discover import discover, discover_all
 from pipeline.discover.state import StateStore, due, ids_to_retry
 from pipeline.discover.url_list import refs_of_urls
 from pipeline.enrich import Enricher, load_enricher, read_entity_review
+from pipeline.enrich.embeddings import Embedder, load_embedder
 from pipeline.errors import (
     ArchiveUnavailableError,
     ArticleError,
@@ -52,7 +53,7 @@ from pipeline.extract.worker import extract_all
 from pipeline.fetch import PoliteWeb, Validators, load
 from pipeline.fetch.trace import trace_url
 from pipeline.index import client as index_client
-from pipeline.index import quarantine, runs, templates, writer
+from pipeline.index import quarantine, runs, settling, templates, writer
 from pipeline.index import sources as source_health
 from pipeline.index.documents import Document, to_document
 from pipeline.ledger import KEEP_THEIR_OWN, KEPT, Capture, Ledger, RunRecord, WorkItem
@@ -127,9 +128,14 @@ class Services:
 
     @cached_property
     def enricher(self) -> Enricher:
-        """Language detection and the entity model, loaded once."""
+        """Language detection and the models, loaded once."""
         review = read_entity_review(self.settings.config_dir / "entities.toml")
-        return load_enricher(self.settings.language, self.settings.entities, review=review)
+        return load_enricher(self.settings.language, self.settings.entities, review=review, embedder=self.embedder)
+
+    @cached_property
+    def embedder(self) -> Embedder | None:
+        """The model that knows what words mean, loaded once; None where ``index.semantic`` is off."""
+        return load_embedder() if self.settings.index.semantic else None
 
     @property
     def prefix(self) -> str:
@@ -585,7 +591,9 @@ def _index_group(
         forgotten = services.ledger.forgotten()
         documents: list[tuple[WorkItem, Document]] = []
         for item, article in enriched:
-            document = to_document(article, seen_at=seen_at, run_id=run_id)
+            document = to_document(
+                article, seen_at=seen_at, run_id=run_id, discovered_at=min(item.discovered_at, seen_at)
+            )
             addresses = document.source.get("canonical_url"), document.source.get("path")
             if forgotten.covers_document(document.id, *addresses):
                 ended.append((item.position, replace(kept_out(item.ref, "index"), archived=item.archived)))
@@ -628,6 +636,7 @@ def finish_run(services: Services, run_id: str) -> dict[str, Any]:
         detail="its batch did not finish; the next run takes it",
     )
     services.ledger.close_open_items(run_id, incomplete, now=services.now())
+    _settle(services, run_id)
     finished_at = services.now()
     report = _report(services, record, finished_at)
     services.ledger.finish_run(run_id, report, now=finished_at)
@@ -637,6 +646,33 @@ def finish_run(services: Services, run_id: str) -> dict[str, Any]:
     except RetriableError as error:
         log.warning("The report of run %s stands in the ledger only: %s", run_id, error)
     return report
+
+
+def _settle(services: Services, run_id: str) -> None:
+    """Decide which copies are originals, and the clusters, now that all is there; a later run does what can't be done.
+
+    What is left of this run may change it once more: the run that takes it over settles both.
+    """
+    run_ids, since = services.ledger.to_settle(run_id)
+    tally = services.ledger.tally(run_id)
+    wrote = any(tally.count(kind) for kind in OutcomeKind if kind not in (OutcomeKind.FAILED, OutcomeKind.REJECTED))
+    if not wrote:
+        if tally.discovered == 0:
+            services.ledger.record_settled([run_id])
+        return
+    assert since is not None
+    wait = services.settings.ingest.index_wait_seconds
+    try:
+        index_client.wait_until_ready(services.elasticsearch, wait)
+        changed = settling.settle(
+            services.elasticsearch, run_ids, since=since, prefix=services.prefix, wait_seconds=wait
+        )
+    except RetriableError as error:
+        log.warning("Copies are not settled; the next run does it: %s", error)
+        return
+    services.ledger.record_settled(run_ids)
+    if changed:
+        log.info("Run %s: %d articles got another original or cluster.", run_id, changed)
 
 
 def _ask_again_for_what_failed(services: Services, record: RunRecord) -> None:

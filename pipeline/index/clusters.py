@@ -1,9 +1,11 @@
 """Near copies of one story, and the cluster that they form. Pure.
 
-Every document has a ``cluster_id``: the id of the article that its cluster began with, which is its own where it stands
-alone. Candidates share a band of their MinHash signatures (``pipeline.enrich.fingerprints``) and are verified by
-``similarity``. Once given, a cluster id stays: where an article is a near copy of two clusters' members it goes to
-the older one, and the clusters are not joined.
+Articles have an ``age``, which says which of two came first and doesn't depend on when they were written. Every article
+follows its oldest near copy among those older than itself (its ``leader``) into that one's cluster; one that has none
+begins a cluster, which bears its id. So the clusters follow from the articles alone, in whatever order they came in.
+
+Candidates share a band of their MinHash signatures (``pipeline.enrich.fingerprints``) and are verified by
+``similarity``.
 """
 
 from __future__ import annotations
@@ -68,45 +70,47 @@ def cluster_of(document_id: str, source: Mapping[str, Any]) -> str:
     return str(source.get("cluster_id") or document_id)
 
 
-def place(
-    document_id: str,
-    source: Mapping[str, Any],
-    others: Iterable[tuple[str, Mapping[str, Any]]],
-    *,
-    before: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """``cluster_id`` and ``similarity`` of a document, given others (id and document) that share a band with it.
+Age = tuple[str, str, int, str]
 
-    It belongs to the cluster of its oldest near copy (first seen, then dated earliest, then by id). ``before`` is the
-    version that it replaces: it stays in that one's cluster if it began it, or as long as one of the cluster's other
-    members is a near copy.
+
+def age(document_id: str, source: Mapping[str, Any]) -> Age:
+    """The order of articles: found earliest, then dated earliest, then by the shorter address, then by the address.
+
+    Found: when the run that brought it was planned, so all of one run are found at once and nothing else depends on
+    how it went. Without a date of its own an article counts as dated when it was found. Print versions, parameters and
+    sections make an address longer: of two equally old the shorter is the original.
     """
-    own = before.get("cluster_id") if before is not None else None
-    # Without a signature nothing can have joined it, save its exact copies.
-    if before is not None and own == document_id and "minhash" in before:
-        return {"cluster_id": own}
-    candidates = sorted(others, key=_age)
-    if own is not None and own != document_id:
-        candidates.sort(key=lambda item: cluster_of(*item) != own)
-    copies = _near_copies(document_id, source, candidates)
-    cluster, alike = next(copies, (document_id, 1.0))
-    return {"cluster_id": cluster} if cluster == document_id else {"cluster_id": cluster, "similarity": round(alike, 3)}
+    # All moments are written in one form (``documents.iso``), which sorts as text.
+    found = str(source.get("discovered_at") or source.get("first_seen_at", ""))
+    dated = str(source.get("@timestamp", "")) if source.get("timestamp_basis") == "published" else found
+    address = str(source.get("canonical_url") or "")
+    return found, dated, len(address), address or document_id
 
 
-def _near_copies(
+def near_copies(
     document_id: str, source: Mapping[str, Any], candidates: Iterable[tuple[str, Mapping[str, Any]]]
-) -> Iterator[tuple[str, float]]:
-    """Cluster and similarity of the candidates that are near copies, as they come: mostly the first settles it."""
+) -> Iterator[tuple[str, Mapping[str, Any], float]]:
+    """Those of the candidates that are near copies of a document, with their similarity, the oldest first."""
     signature = signature_of(source)
     if signature is None:
         return
-    for other_id, other in candidates:
+    for other_id, other in sorted(candidates, key=lambda item: age(*item)):
         found = signature_of(other) if other_id != document_id else None
         if found is not None and (alike := near_copy(signature, found)) is not None:
-            yield cluster_of(other_id, other), alike
+            yield other_id, other, alike
 
 
-def _age(item: tuple[str, Mapping[str, Any]]) -> tuple[str, str, str]:
-    # All moments are written in one form (``documents.iso``), which sorts as text.
-    document_id, source = item
-    return source.get("first_seen_at", ""), source.get("@timestamp", ""), document_id
+def place(
+    document_id: str, source: Mapping[str, Any], candidates: Iterable[tuple[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """``cluster_id`` and ``similarity`` of a new document, given others (id and document) that share a band with it."""
+    own = age(document_id, source)
+    older = (item for item in candidates if age(*item) < own)
+    for leader_id, leader, alike in near_copies(document_id, source, older):
+        return follow(cluster_of(leader_id, leader), alike)
+    return {"cluster_id": document_id}
+
+
+def follow(cluster_id: str, alike: float) -> dict[str, Any]:
+    """The fields of an article that follows another one, which is so similar, into this cluster."""
+    return {"cluster_id": cluster_id, "similarity": round(alike, 3)}

@@ -16,9 +16,9 @@ from pipeline.models import ArticleRef, DateRecord, EnrichedArticle, EntityType,
 
 NOT_HASHED = frozenset({
     # When and how an article was met says nothing of what it says: none of these is worth a write.
-    "@timestamp", "timestamp_basis", "first_seen_at", "fetched_at", "archive", "run", "source", "url", "path",
-    "alternate_urls", "duplicate_of", "cluster_id", "similarity", "revisions", "revision_count", "origins",
-    "document_hash",
+    "@timestamp", "timestamp_basis", "discovered_at", "first_seen_at", "fetched_at", "archive", "run", "source", "url",
+    "path", "alternate_urls", "duplicate_of", "cluster_id", "similarity", "revisions", "revision_count", "origins",
+    "document_hash", "embedding",
 })  # fmt: skip
 """Fields that ``document_hash`` leaves out; so it does with the candidates of dates."""
 
@@ -40,13 +40,21 @@ class Document:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether equal text means the same article: below 25 words (or as many characters) it may be chance."""
-        body = self.source.get("body", "")
-        return len(body) >= 150 or len(body.split()) >= 25
+        """Whether equal text means the same article."""
+        return comparable(self.source.get("body", ""))
 
 
-def to_document(enriched: EnrichedArticle, *, seen_at: datetime, run_id: str) -> Document:
+def comparable(body: str) -> bool:
+    """Whether two articles with this text are the same: below 25 words (or as many characters) it may be chance."""
+    return len(body) >= 150 or len(body.split()) >= 25
+
+
+def to_document(
+    enriched: EnrichedArticle, *, seen_at: datetime, run_id: str, discovered_at: datetime | None = None
+) -> Document:
     """The document of an article that run ``run_id`` saw at ``seen_at``. For the fields see ``article_mapping``.
+
+    ``discovered_at`` is when its source named it; without it the article is as old as its first sight.
 
     The id comes from the canonical URL; without one, from the content. Empty fields are left out. Offsets of mentions
     count code points of the stored body. A publication date later than ``seen_at`` is kept but not used as @timestamp.
@@ -93,6 +101,7 @@ def to_document(enriched: EnrichedArticle, *, seen_at: datetime, run_id: str) ->
         "publisher": article.publisher,
         **_dated("published", published),
         **_dated("modified", article.modified),
+        "discovered_at": iso(discovered_at) if discovered_at else None,
         "first_seen_at": iso(seen_at),
         "fetched_at": iso(article.fetched_at),
         "language": enriched.language.code,
@@ -121,6 +130,8 @@ def to_document(enriched: EnrichedArticle, *, seen_at: datetime, run_id: str) ->
         "countries": list(enriched.countries),
         "locations": [point for entity in enriched.entities if entity.place and (point := _point(entity.place))],
         "mentions": sorted(mentions, key=lambda mention: (mention["start"], mention["end"])),
+        "embedding": enriched.embedding and list(enriched.embedding.vector),
+        "embedding_model": enriched.embedding and enriched.embedding.model,
         "content_hash": enriched.content_hash,
         "minhash": minhash and {"bands": list(minhash.bands), "shingles": minhash.shingles},
         "origins": dict(article.origins),

@@ -5,12 +5,13 @@ ids and texts, with a second one what may be near copies of those that are new o
 those that are about to get another one), decides (``decide``, pure) and sends the bulk requests. Every write names the
 version it was decided on, so a second writer in between shows as a conflict and the document goes into the next round.
 Documents of one call that have to do with each other are never decided in the same round: the later one waits for the
-earlier one's result. So a call behaves as if its documents had come one after the other: those first seen earliest
+earlier one's result. So a call behaves as if its documents had come one after the other: those found earliest
 first, then those dated earliest, so that which of several copies counts as the original doesn't depend on the order of
 the list.
 
 What it does not prevent: two writers that create two new documents with the same text at the same moment keep both,
-and near copies written at the same moment each in a cluster of its own.
+and a copy that comes before its original begins a cluster of its own. ``pipeline.index.settling`` puts that right once
+a run has written all it has.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
@@ -27,9 +28,10 @@ from elasticsearch import ApiError, Elasticsearch, helpers
 
 from pipeline.errors import ConfigurationError, IndexUnavailableError, Reason
 from pipeline.index import clusters, templates
-from pipeline.index.client import BUSY, call, describe, retries, translated
+from pipeline.index.client import BUSY, describe, retries, translated
 from pipeline.index.documents import Document
 from pipeline.index.revisions import revision, with_revision
+from pipeline.index.stored import LOOKED_UP, MOST_HITS, Reader, Stored, as_list, bands_of
 from pipeline.index.templates import Names
 from pipeline.models import Outcome, OutcomeKind, Stage
 from pipeline.settings import IndexSettings
@@ -39,58 +41,11 @@ T = TypeVar("T")
 _ROUND = 500
 """Documents looked up at a time."""
 
-_HITS = 10_000
-"""Hits a lookup may have: Elasticsearch's own limit."""
-
 _TRIES = 12
 """How often a document is decided anew after conflicts before it counts as failed."""
 
-_LOOKED_UP = [
-    "document_hash", "content_hash", "language", "site", "canonical_url", "path", "alternate_urls", "duplicate_of",
-    "first_seen_at", "fetched_at", "modified_at", "archive.digest", "run.id", "revisions", "revision_count",
-    "cluster_id", "similarity", "minhash.shingles",
-]  # fmt: skip
-"""What a decision needs to know of a stored document: no text."""
-
-_REPLACED = [*_LOOKED_UP, "headline", "body"]
-"""What a revision tells of as well."""
-
-_CANDIDATE = ["minhash", "cluster_id", "first_seen_at", "@timestamp", "language"]
-"""What verifying a near copy needs."""
-
-_TERMS = 60_000
-"""Bands asked for at a time: a little under Elasticsearch's own limit."""
-
-_CANDIDATES = 5_000
-"""Near copies looked at per round, the oldest: beyond that it is a form filled in thousands of times."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What the index holds of an article, without its text, and the version that a write must name."""
-
-    id: str
-    index: str
-    family: str
-    seq_no: int
-    primary_term: int
-    source: Mapping[str, Any]
-
-    @property
-    def locations(self) -> tuple[str, ...]:
-        """Every address and path the article is known by."""
-        known = (self.source.get("canonical_url"), self.source.get("path"), *_list(self.source.get("alternate_urls")))
-        return tuple(dict.fromkeys(place for place in known if place))
-
-    @property
-    def is_original(self) -> bool:
-        """Whether it is nobody's duplicate."""
-        return "duplicate_of" not in self.source
-
-    def with_alternate(self, location: str) -> Stored:
-        """The same with one more address."""
-        alternates = [*_list(self.source.get("alternate_urls")), location]
-        return replace(self, source={**self.source, "alternate_urls": alternates})
+_REPLACED = [*LOOKED_UP, "headline", "body"]
+"""What a decision needs to know, and what a revision tells of as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +86,12 @@ def decide(
 
     - Unknown id and text: create, ``indexed``.
     - Known id, same ``document_hash``: nothing, ``unchanged``.
-    - Known id, changed: replaced whole but for first_seen_at, alternate_urls, revisions and its cluster, ``updated``;
-      moved where its language has changed. An older version never replaces a newer one (``supersedes``). What another
-      text replaces becomes a revision where ``existing_by_id`` holds its body.
+    - Known id, changed: replaced whole but for discovered_at, first_seen_at, alternate_urls, revisions and its cluster,
+      ``updated``; moved where its language has changed. An older version never replaces a newer one (``supersedes``).
+      What another text replaces becomes a revision where ``existing_by_id`` holds its body.
     - Unknown id, same text at the same site (or either has no address): the original notes the address,
-      ``duplicate``; noted already: ``unchanged``.
+      ``duplicate``; noted already: ``unchanged``. Where the stored one is the younger (``clusters.age``: found by the
+      same run, say, and the longer address) it is the new one that stays, in its place, ``indexed``.
     - Unknown id, same text at other sites only: created with ``duplicate_of`` the one first seen, ``duplicate``.
 
     What was stored as an original stays one, so that ``duplicate_of`` never leads to another duplicate. ``near`` are
@@ -143,31 +99,38 @@ def decide(
     document that brings a ``cluster_id`` with it keeps it.
     """
     if existing_by_id:
-        return _decide_known(document, existing_by_id, existing_by_hash, near)
+        return _decide_known(document, existing_by_id, existing_by_hash)
     same_text = existing_by_hash if document.is_comparable else ()
     # The lookup tells of the originals, whatever their site, and of what the document's own site has.
     here = [
         stored
         for stored in same_text
-        if _at_one_place(document, stored) and (stored.is_original or document.source.get("canonical_url"))
+        if at_one_place(document.source, stored.source) and (stored.is_original or document.source.get("canonical_url"))
     ]
-    if here:
-        return _merge(document, min(here, key=_seniority), ())
-    original = _original(document, same_text)
+    home = min(here, key=_seniority, default=None)
+    if home is not None and not _goes_before(document, home):
+        return _merge(document, home, ())
+    original = _original(document, [stored for stored in same_text if stored is not home])
     if original is None:
         source, outcome = dict(document.source), Outcome(kind=OutcomeKind.INDEXED)
     else:
         source, outcome = {**document.source, "duplicate_of": original.id}, _duplicate(original)
     if "cluster_id" not in source:
         source |= clusters.place(document.id, source, near) if original is None else _copied(original)
-    return Action(kind="create", outcome=outcome, source=source)
+    if home is None:
+        return Action(kind="create", outcome=outcome, source=source)
+    source["first_seen_at"] = home.source["first_seen_at"]
+    if source.get("timestamp_basis") == "first_seen":
+        source["@timestamp"] = source["first_seen_at"]
+    source["alternate_urls"] = sorted({*home.locations} - {document.location})
+    detail = f"in the place of {home.id}, the same text at another address"
+    return Action(kind="move", outcome=Outcome(kind=OutcomeKind.INDEXED, detail=detail), target=home, source=source)
 
 
 def _decide_known(
     document: Document,
     copies: Sequence[Stored],
     same_text: Sequence[Stored],
-    near: Iterable[tuple[str, Mapping[str, Any]]],
 ) -> Action:
     # More than one copy is what a writer that died while moving leaves behind, or two writers that disagreed.
     current, *rest = sorted(
@@ -189,9 +152,11 @@ def _decide_known(
     same_words = current.source.get("content_hash") == document.source.get("content_hash")
     source = {
         **document.source,
-        **{key: current.source[key] for key in ("first_seen_at", "alternate_urls") if key in current.source},
+        **{key: current.source[key] for key in _LASTING if key in current.source},
         **with_revision(current.source, None if same_words else revision(current.source, document.source)),
     }
+    if "discovered_at" not in current.source:
+        source.pop("discovered_at", None)  # its age is what it was before there was this field
     if source.get("timestamp_basis") == "first_seen":
         source["@timestamp"] = source["first_seen_at"]
     original = None
@@ -200,13 +165,13 @@ def _decide_known(
             source["duplicate_of"] = current.source["duplicate_of"]
         elif document.is_comparable and (original := _original(document, same_text)):
             source["duplicate_of"] = original.id
-    if same_words and "cluster_id" in current.source:
-        kept = {key: current.source[key] for key in ("cluster_id", "similarity") if key in current.source}
-    elif original is not None:
-        kept = _copied(original)
+    if original is not None:
+        source |= _copied(original)
     else:
-        kept = clusters.place(document.id, source, near, before=current.source)
-    source |= kept
+        # Whether other words are a reason to leave the cluster is seen when all of the run is there; a missing
+        # similarity tells that it is to be looked at.
+        kept = ("cluster_id", "similarity") if same_words else ("cluster_id",)
+        source |= {key: current.source[key] for key in kept if key in current.source}
     at_home = next((copy for copy in (current, *rest) if copy.family == document.family), None)
     target = at_home or current
     return Action(
@@ -216,6 +181,10 @@ def _decide_known(
         source=source,
         surplus=tuple(copy for copy in (current, *rest) if copy is not target),
     )
+
+
+_LASTING = ("discovered_at", "first_seen_at", "alternate_urls")
+"""What an article keeps whatever replaces it."""
 
 
 def _copied(original: Stored) -> dict[str, Any]:
@@ -250,20 +219,22 @@ def _original(document: Document, same_text: Sequence[Stored]) -> Stored | None:
     return min(originals, key=_seniority, default=None)
 
 
-def _seniority(stored: Stored) -> tuple[bool, datetime, int, str]:
-    first_seen = _moment(stored.source.get("first_seen_at"))
-    return not stored.is_original, first_seen, _address_length(stored.source), stored.id
+def _seniority(stored: Stored) -> tuple[bool, tuple[str, str, int, str]]:
+    return not stored.is_original, clusters.age(stored.id, stored.source)
 
 
-def _address_length(source: Mapping[str, Any]) -> int:
-    # Print versions, parameters and sections make an address longer: of two equally old, the shorter is the original.
-    return len(source.get("canonical_url") or "")
+def _goes_before(document: Document, home: Stored) -> bool:
+    """Whether a new document, not the stored one of its text and site, is the one to keep. Files have no say."""
+    if document.source.get("canonical_url") is None or home.source.get("canonical_url") is None:
+        return False
+    return clusters.age(document.id, document.source) < clusters.age(home.id, home.source)
 
 
-def _at_one_place(document: Document, stored: Stored) -> bool:
-    if document.source.get("canonical_url") is None or stored.source.get("canonical_url") is None:
+def at_one_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two documents with the same text are one article: at one site, or one of them a file without address."""
+    if one.get("canonical_url") is None or other.get("canonical_url") is None:
         return True
-    return document.source.get("site") == stored.source.get("site")
+    return bool(one.get("site") == other.get("site"))
 
 
 def _duplicate(original: Stored) -> Outcome:
@@ -278,10 +249,6 @@ def _moment(value: Any) -> datetime:
 def _digest(source: Mapping[str, Any]) -> str | None:
     digest = (source.get("archive") or {}).get("digest")
     return digest if isinstance(digest, str) else None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -313,11 +280,9 @@ def write(
     return [written[position] for position in range(len(documents))]
 
 
-def _age(document: Document) -> tuple[str, str, int, str, str]:
-    # Moments are written in one form (``documents.iso``), which sorts as text. Versions of one article come as fetched.
-    source = document.source
-    first_seen, dated, fetched = (str(source.get(name, "")) for name in ("first_seen_at", "@timestamp", "fetched_at"))
-    return first_seen, dated, _address_length(source), fetched, document.id
+def _age(document: Document) -> tuple[clusters.Age, str]:
+    # Versions of one article come as they were fetched.
+    return clusters.age(document.id, document.source), str(document.source.get("fetched_at", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +305,7 @@ class _Writer:
         self.documents = documents
         self.settings = settings
         self.names = names
+        self.reader = Reader(client, names)
         self.wait = wait
         self.outcomes: dict[int, Outcome] = {}
         self.found_at: dict[int, str] = {}
@@ -393,7 +359,7 @@ class _Writer:
 
     def _look_up(self, documents: Sequence[Document]) -> list[Stored] | None:
         """What the index holds under these documents' ids or with their texts; None where that is too much at once."""
-        self._refresh()
+        self.reader.refresh()
         # Of a text only the originals count, and whatever the documents' own sites have of it.
         hashes = sorted({document.source["content_hash"] for document in documents if document.is_comparable})
         sites = sorted({site for document in documents if (site := document.source.get("site"))})
@@ -406,8 +372,8 @@ class _Writer:
             "minimum_should_match": 1,
         }
         ids = {"ids": {"values": sorted({document.id for document in documents})}}
-        found = self._search({"bool": {"should": [ids, {"bool": same_text}], "minimum_should_match": 1}})
-        return None if len(found) == _HITS and len(documents) > 1 else found
+        found = self.reader.search({"bool": {"should": [ids, {"bool": same_text}], "minimum_should_match": 1}})
+        return None if len(found) == MOST_HITS and len(documents) > 1 else found
 
     def _with_text(self, active: Sequence[int], stored: list[Stored]) -> None:
         """Put headline and body to what may be replaced by other words read from another page, in ``stored``."""
@@ -421,68 +387,14 @@ class _Writer:
         )
         if changed:
             # The newest state counts, also where another writer has come in between.
-            fresh = self._search({"ids": {"values": changed}}, _REPLACED)
+            fresh = self.reader.search({"ids": {"values": changed}}, _REPLACED)
             stored[:] = [item for item in stored if item.id not in set(changed)] + fresh
 
     def _look_up_near(self, documents: Sequence[Document], stored: Iterable[Stored]) -> dict[str, list[Stored]]:
-        """By band: what may be near copies of the documents that are new or have other words than before."""
-        settled = {(item.id, item.source.get("content_hash")) for item in stored if "cluster_id" in item.source}
-        bands = sorted({
-            band
-            for document in documents
-            if (document.id, document.source["content_hash"]) not in settled
-            for band in document.source.get("minhash", {}).get("bands", ())
-        })  # fmt: skip
-        found: list[Stored] = []
-        for start in range(0, len(bands), _TERMS):
-            # An exact copy of another site's article is found by its original.
-            query = {
-                "filter": [{"terms": {"minhash.bands": bands[start : start + _TERMS]}}],
-                "must_not": [{"exists": {"field": "duplicate_of"}}],
-            }
-            oldest = {"size": _CANDIDATES, "sort": [{"first_seen_at": "asc"}, {"@timestamp": "asc"}]}
-            some = self._search({"bool": query}, _CANDIDATE, **oldest)
-            if len(some) == _CANDIDATES:
-                # Thousands of one kind would hide all others: the oldest of each cluster speaks for it.
-                some = self._search({"bool": query}, _CANDIDATE, collapse={"field": "cluster_id"}, **oldest)
-            found += some
-        by_band: dict[str, list[Stored]] = defaultdict(list)
-        wanted = set(bands)
-        for item in found:
-            for band in _bands(item.source):
-                if band in wanted:
-                    by_band[band].append(item)
-        return by_band
-
-    def _refresh(self) -> None:
-        call(lambda: self.client.indices.refresh(index=self.names.articles, ignore_unavailable=True), wait_seconds=0)
-
-    def _search(self, query: Mapping[str, Any], fields: Sequence[str] = _LOOKED_UP, **options: Any) -> list[Stored]:
-        response = call(
-            lambda: self.client.search(
-                index=self.names.articles,
-                ignore_unavailable=True,
-                allow_partial_search_results=False,
-                query={"constant_score": {"filter": query}},
-                source_includes=fields,
-                # Elasticsearch gives no versions of collapsed hits.
-                seq_no_primary_term="collapse" not in options,
-                track_total_hits=False,
-                **{"size": _HITS, **options},
-            ),
-            wait_seconds=0,
-        )
-        return [
-            Stored(
-                id=hit["_id"],
-                index=hit["_index"],
-                family=self.names.family_of(hit["_index"]) or templates.family(hit["_source"].get("language", "")),
-                seq_no=hit.get("_seq_no", -1),
-                primary_term=hit.get("_primary_term", -1),
-                source=hit["_source"],
-            )
-            for hit in response["hits"]["hits"]
-        ]
+        """By band: what may be near copies of the documents that are new."""
+        known = {item.id for item in stored}
+        new = (document for document in documents if document.id not in known)
+        return self.reader.near({band for document in new for band in bands_of(document.source)})
 
     def _plan(
         self, active: Sequence[int], stored: Iterable[Stored], near: Mapping[str, Sequence[Stored]]
@@ -510,11 +422,14 @@ class _Writer:
             document = self.documents[position]
             copies = [_newest(noted, item) for item in by_id[document.id]]
             same_text = [_newest(noted, item) for item in by_text[document.source["content_hash"]]]
-            bands = _bands(document.source)
+            bands = bands_of(document.source)
             held = {item.id: item.source for band in bands for item in near.get(band, ()) if item.id not in joined}
             action = decide(document, copies, same_text, held.items())
             looked_at = {("id", document.id), *_text_keys(document)}
-            waits = bool(looked_at & changed) or (action.kind in ("replace", "move") and document.id in noted)
+            target = action.target
+            waits = bool(looked_at & changed) or (
+                action.kind in ("replace", "move") and target is not None and target.id in noted
+            )
             if fresh := {id_: source for band in bands for id_, source in joining.get(band, ())}:
                 then = decide(document, copies, same_text, (held | fresh).items())
                 if then.source.get("cluster_id") != action.source.get("cluster_id"):
@@ -536,7 +451,7 @@ class _Writer:
                 case "merge":
                     assert action.target is not None
                     assert document.location is not None
-                    noted[action.target.id] = action.target.with_alternate(document.location)
+                    noted[action.target.id] = action.target.with_alternates(document.location)
                     notes[action.target.id][position] = action.outcome
                     surplus += action.surplus
                 case "create" if "duplicate_of" in action.source:
@@ -545,7 +460,7 @@ class _Writer:
                 case _:
                     changed |= looked_at
                     if action.target is not None:
-                        changed.add(("text", action.target.source.get("content_hash")))
+                        changed |= {("text", action.target.source.get("content_hash")), ("id", action.target.id)}
                     operations += self._operation(position, action)
         operations += [_note(noted[target], outcomes) for target, outcomes in notes.items()]
         return operations, surplus
@@ -557,7 +472,7 @@ class _Writer:
             return action.outcome
         document, found = self.documents[position].source, action.target.source
         ours = all(found.get(key) == document.get(key) for key in ("run", "document_hash"))
-        noted = self.documents[position].location in _list(found.get("alternate_urls"))
+        noted = self.documents[position].location in as_list(found.get("alternate_urls"))
         return sent if ours or noted else action.outcome
 
     def _operation(self, position: int, action: Action) -> list[_Operation]:
@@ -572,7 +487,7 @@ class _Writer:
         self.placed.add(document.id)
         if action.kind == "replace":
             assert action.target is not None
-            return [_Operation({"index": _at_version(action.target)}, body, outcomes, action.surplus)]
+            return [_Operation({"index": action.target.at_version()}, body, outcomes, action.surplus)]
         # Without require_alias a missing alias would become an index without our mapping.
         header = {"_index": self.names.write_alias(document.family), "_id": document.id, "require_alias": True}
         moved = () if action.target is None else (action.target,)
@@ -644,16 +559,16 @@ class _Writer:
 
     def _delete(self, copies: Sequence[Stored]) -> None:
         """Delete copies unless somebody changed them meanwhile; ``_settle`` looks at what is left."""
-        operations = [_Operation({"delete": _at_version(copy)}, None, {}) for copy in copies]
+        operations = [_Operation({"delete": copy.at_version()}, None, {}) for copy in copies]
         for _ in self._bulk(operations):
             pass
 
     def _settle(self) -> bool:
         """Make everything searchable and delete all but the newest copy of each id written. Whether there were any."""
-        self._refresh()
+        self.reader.refresh()
         by_id: dict[str, list[Stored]] = defaultdict(list)
         if self.placed:
-            for stored in self._search({"ids": {"values": sorted(self.placed)}}):
+            for stored in self.reader.search({"ids": {"values": sorted(self.placed)}}):
                 by_id[stored.id].append(stored)
         # Every writer that looks sees the same copies and picks the same one.
         surplus = [
@@ -663,10 +578,6 @@ class _Writer:
         ]
         self._delete(surplus)
         return bool(surplus)
-
-
-def _bands(source: Mapping[str, Any]) -> list[str]:
-    return _list((source.get("minhash") or {}).get("bands"))
 
 
 def _newest(noted: Mapping[str, Stored], stored: Stored) -> Stored:
@@ -681,17 +592,8 @@ def _text_keys(document: Document) -> list[tuple[Any, ...]]:
 
 
 def _note(target: Stored, outcomes: Mapping[int, Outcome]) -> _Operation:
-    body = {"doc": {"alternate_urls": _list(target.source.get("alternate_urls"))}}
-    return _Operation({"update": _at_version(target)}, json.dumps(body, ensure_ascii=False), outcomes)
-
-
-def _at_version(stored: Stored) -> dict[str, Any]:
-    return {
-        "_index": stored.index,
-        "_id": stored.id,
-        "if_seq_no": stored.seq_no,
-        "if_primary_term": stored.primary_term,
-    }
+    body = {"doc": {"alternate_urls": as_list(target.source.get("alternate_urls"))}}
+    return _Operation({"update": target.at_version()}, json.dumps(body, ensure_ascii=False), outcomes)
 
 
 def _refused(problem: str) -> Outcome:

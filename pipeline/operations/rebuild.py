@@ -38,7 +38,7 @@ from pipeline.retention import expired
 from pipeline.run import Services
 from pipeline.search import SearchRequest, search
 
-_CARRIED = ("first_seen_at", "revisions", "revision_count")
+_CARRIED = ("discovered_at", "first_seen_at", "revisions", "revision_count")
 _CARRIED_WITH_THE_TEXT = ("cluster_id", "similarity")
 _NOTHING: dict[str, Any] = {"match_none": {}}
 _STEP = 1000

@@ -104,9 +104,22 @@ def test_the_same_text_at_the_same_site_is_another_address() -> None:
     assert (action.kind, action.outcome.kind) == ("merge", OutcomeKind.DUPLICATE)
     assert first.id in action.outcome.detail
     assert "https://a.example.com/1" in action.outcome.detail
-    noted = stored(first).with_alternate("https://b.example.com/print/1")
+    noted = stored(first).with_alternates("https://b.example.com/print/1")
     again = decide(second, [], [noted])
     assert (again.kind, again.outcome.kind) == ("nothing", OutcomeKind.UNCHANGED)
+
+
+def test_the_shorter_address_takes_the_place_of_the_longer_one() -> None:
+    """Which of two addresses found by one run is the article doesn't depend on which came first."""
+    first = document("https://a.example.com/print/1", FILLER)
+    held = stored(first, alternate_urls=["https://a.example.com/print/1?x=2"], first_seen_at=iso(NOON + DAY))
+    second = document("https://a.example.com/1", FILLER)
+    action = decide(second, [], [held])
+    assert (action.kind, action.outcome.kind, action.target) == ("move", OutcomeKind.INDEXED, held)
+    assert action.source["alternate_urls"] == [first.location, "https://a.example.com/print/1?x=2"]
+    # Of another run's it is another address, however short.
+    later = document("https://a.example.com/1", FILLER, seen_at=NOON + 2 * DAY)
+    assert decide(later, [], [held]).kind == "merge"
 
 
 def test_the_same_text_at_another_site_is_kept_and_linked() -> None:

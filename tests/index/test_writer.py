@@ -17,7 +17,7 @@ from indexing.articles import FILLER, NOON, document
 from indexing.forwarder import Fate, forwarder
 
 from pipeline.errors import ConfigurationError, IndexUnavailableError, Reason
-from pipeline.index import writer
+from pipeline.index import stored, writer
 from pipeline.index.client import connect
 from pipeline.index.documents import Document
 from pipeline.index.templates import Names
@@ -252,7 +252,8 @@ def test_a_refused_first_version_gives_way_to_the_second(put: Write, dump: Dump)
 def test_more_documents_than_a_round_holds(put: Write, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large batches are looked up in pieces, and pieces in halves where there is too much to look at."""
     monkeypatch.setattr(writer, "_ROUND", 8)
-    monkeypatch.setattr(writer, "_HITS", 6)
+    monkeypatch.setattr(stored, "MOST_HITS", 6)
+    monkeypatch.setattr(writer, "MOST_HITS", 6)
     documents = [document(f"https://a.example/{number}") for number in range(20)]
     assert kinds(put(*documents)) == ["indexed"] * 20
     assert kinds(put(*documents)) == ["unchanged"] * 20
