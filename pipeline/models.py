@@ -272,13 +272,15 @@ class Mention:
 class Place:
     """A place of the gazetteer: GeoNames id, ISO 3166-1 alpha-2 country code, WGS 84 degrees.
 
-    ``kind`` is ``country``, ``region`` or ``city``. A country's point is that of its capital.
+    ``kind`` is ``country``, ``region`` or ``city``; ``region`` is a region's ISO 3166-2 code. Regions have a GeoNames
+    id only in the United States and the United Kingdom. A country's point is that of its capital.
     """
 
-    geonames_id: int
+    geonames_id: int | None
     name: str
     kind: str
     country: str
+    region: str | None = None
     latitude: float | None = None
     longitude: float | None = None
 
@@ -313,13 +315,21 @@ class TextSignature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """What a text means: a vector of length 1, and the model that made it."""
+
+    model: str
+    vector: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrichedArticle:
     """An article with its language, entities and fingerprint, ready to become a document.
 
     ``entities_model`` names the model that found the entities, or is None where the step is off.
     ``content_hash`` is equal for equal text, whatever the address; ``signature`` alike for near copies, and None for
     texts too short to tell. ``countries`` are the ISO codes of the countries that the places lie in, the most
-    mentioned first.
+    mentioned first. ``embedding`` is None where the step is off or the model doesn't speak the language.
     """
 
     article: Article
@@ -329,6 +339,7 @@ class EnrichedArticle:
     content_hash: str
     countries: tuple[str, ...] = ()
     signature: TextSignature | None = None
+    embedding: Embedding | None = None
 
 
 # --------------------------------------------------------------------------------------------- outcomes

@@ -1,7 +1,7 @@
-"""Where a place name is: countries, US states and cities of GeoNames, told apart by the rest of the article.
+"""Where a place name is: countries, first-level regions and cities, told apart by the rest of the article.
 
-The gazetteer is ``data/places.json.gz``, made from GeoNames (CC BY 4.0, geonames.org). A name that could be several
-places stays unresolved unless the article or the sizes of the candidates speak clearly for one of them.
+The gazetteer is ``data/places.json.gz``, made from GeoNames (CC BY 4.0, geonames.org), ISO 3166-2 and CLDR. A name that
+could be several places stays unresolved unless the article or the sizes of the candidates speak clearly for one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from pipeline.enrich.inflection import base_forms
 from pipeline.models import Place
 
 COUNTRY_NAMES = {
@@ -40,6 +41,18 @@ NATIONS = (
 )  # fmt: skip
 """The parts of the United Kingdom: GeoNames id, name, the city whose point is theirs."""
 
+AREAS = (
+    ("Siberia", "RU", "Novosibirsk", "Сибирь, Sibirien, Sibéria, Sibir, Siperia"),
+    ("Donbas", "UA", "Donetsk", "Donbass, Донбасс, Донбас"),
+    ("West Bank", "PS", "Ramallah", "Westjordanland, Cisjordânia, Vestbredden, Västbanken, Западный берег, Länsiranta"),
+    ("Gaza Strip", "PS", "Gaza", "Gazastreifen, Faixa de Gaza, Сектор Газа, Gazaremsan, Gazastriben, Gazastripa, Gazan kaista"),
+    ("South Ossetia", "GE", "Tskhinvali", "Südossetien, Ossétia do Sul, Южная Осетия"),
+    ("Nagorno-Karabakh", "AZ", "Xankandi", "Bergkarabach, Нагорный Карабах"),
+    ("Transnistria", "MD", "Tiraspol", "Transnistrien, Приднестровье"),
+    ("Lapland", "FI", "Rovaniemi", "Lappland, Lappi"),
+)  # fmt: skip
+"""Areas much in the news that are no first-level region: name, country, the city whose point is theirs, other names."""
+
 _DECISIVE = 5.0
 """A city so many times larger than the next of its name is meant unless the article speaks for another."""
 
@@ -55,6 +68,10 @@ class _Candidate:
     own_name: bool
 
 
+_KNOWN_COUNTRY = 5_000_000
+"""Regions of countries that have fewer inhabitants are taken only where the article names the country."""
+
+
 def fold(name: str) -> str:
     """A name without accents, case, dots and doubled blanks, for comparing."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
@@ -63,17 +80,21 @@ def fold(name: str) -> str:
 
 
 def locate(
-    names: Sequence[str], *, neighbours: Mapping[str, str] | None = None, source_country: str | None = None
+    names: Sequence[str],
+    *,
+    neighbours: Mapping[str, str] | None = None,
+    source_country: str | None = None,
+    language: str = "en",
 ) -> dict[str, Place]:
     """The places that the names of one article mean, by name; ambiguous and unknown names are left out.
 
     ``neighbours`` gives for a name what stands right behind it after a comma ("Paris, Texas"). ``source_country``
-    (ISO code) counts as a country of the article, but less than a named one.
+    (ISO code) counts as a country of the article, but less than a named one. ``language`` is that of the article:
+    names are looked up as it spells and inflects them.
     """
-    gazetteer = _gazetteer()
     neighbours = neighbours or {}
     found: dict[str, Place] = {}
-    candidates = {name: gazetteer.get(fold(name), ()) for name in names}
+    candidates = {name: _options(name, language) for name in names}
     for name, options in candidates.items():
         countries = [option for option in options if option.place.kind == "country"]
         if countries and not (fold(name) == "georgia" and _speaks_for_us_state(candidates)):
@@ -91,6 +112,16 @@ def locate(
     return found
 
 
+def _options(name: str, language: str) -> tuple[_Candidate, ...]:
+    """What a name can mean: as the language's own name of a country or city, else as any name; then uninflected."""
+    gazetteer, own = _gazetteer(), _names_in(language)
+    for form in (name, *base_forms(name, language)):
+        folded = fold(form)
+        if options := own.get(folded) or gazetteer.get(folded):
+            return options
+    return ()
+
+
 def countries_of(places: Iterable[tuple[Place, int]]) -> tuple[str, ...]:
     """ISO codes of the countries of places with their numbers of mentions, the most mentioned first."""
     counts: dict[str, int] = {}
@@ -99,14 +130,34 @@ def countries_of(places: Iterable[tuple[Place, int]]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda code: (-counts[code], code)))
 
 
-def is_country(name: str) -> bool:
+def is_country(name: str, language: str = "en") -> bool:
     """Whether a name is that of a country."""
-    return any(option.place.kind == "country" for option in _gazetteer().get(fold(name), ()))
+    return any(option.place.kind == "country" for option in _options(name, language))
 
 
-def is_known(name: str) -> bool:
+def is_known(name: str, language: str = "en") -> bool:
     """Whether the gazetteer has a place of this name that is larger than a town."""
-    return any(o.place.kind != "city" or o.population >= _SMALL for o in _gazetteer().get(fold(name), ()))
+    return any(o.population >= _SMALL or o.place.kind == "country" for o in _options(name, language))
+
+
+def names_of_places(language: str) -> Mapping[str, str]:
+    """What a text in ``language`` calls countries and large cities, each with the kind of place it is.
+
+    Countries, and cities that stand for a time zone, under the language's own names (CLDR); in languages written in
+    Latin letters also the other cities of half a million inhabitants, under the name that GeoNames gives first.
+    Empty for languages that the gazetteer has no names in.
+    """
+    names = _content()["names"].get(language)
+    if names is None:
+        return {}
+    found = dict.fromkeys(names["countries"], "country")
+    latin = sum(name[0].isascii() for name in found) > len(found) / 2
+    for row in _content()["cities"] if latin else ():
+        if row[3] >= 500_000:
+            found.setdefault(str(row[6][0]), "city")
+    for name in names["cities"]:
+        found.setdefault(name, "city")
+    return found
 
 
 def country_name(code: str) -> str | None:
@@ -129,9 +180,29 @@ def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, sour
             return max(near, key=lambda o: o.population).place
     states = [o for o in options if o.place.kind == "region"]
     options = [o for o in options if o.place.kind == "city"]
-    # "Washington" and "New York" are cities first; a state that shares its name with no large city is a state.
-    if states and max((o.population for o in options), default=0) < 500_000:
-        return states[0].place
+    # A region and a city of the same name and country: the city, unless it is a smaller one in the United States.
+    cities = {o.place.country for o in options if o.own_name and o.population >= _SMALL and o.place.country != "US"}
+    states = [o for o in states if o.place.country not in cities]
+    # Parishes of Jamaica say nothing about Manchester and Westmoreland unless Jamaica is named.
+    states = [o for o in states if o.population >= _KNOWN_COUNTRY or o.place.country in named]
+    if states:
+        options = [o for o in options if o.own_name]
+        american = [o for o in states if o.place.country == "US"]
+        near = [o for o in states if o.place.country in named and o.place.country != "US"]
+        if len(near) == 1 and not any(o.place.country in named for o in options):
+            return near[0].place
+        # "Washington" and "New York" are cities first.
+        if max((o.population for o in options), default=0) < 500_000:
+            near = [o for o in states if o.place.country in named] or american
+            if len(near) == 1:
+                return near[0].place
+            # Elsewhere a region is meant where nothing else is called so.
+            rivals = [o for o in options if o.population >= _SMALL and o.place.country != states[0].place.country]
+            if len(states) == 1 and states[0].population >= _KNOWN_COUNTRY and not rivals:
+                return states[0].place
+        options = [o for o in options if o.population >= 500_000 or o.place.country in named]
+    if not options:
+        return None
     fits = [o for o in options if o.place.country in named]
     if not fits and source_country:
         fits = [o for o in options if o.place.country == source_country and o.population >= _SMALL]
@@ -162,9 +233,9 @@ def _names_of_area(option: _Candidate) -> set[str]:
 
 
 @cache
-def _content() -> dict[str, list[list[Any]]]:
+def _content() -> dict[str, Any]:
     data = (files("pipeline.enrich") / "data" / "places.json.gz").read_bytes()
-    content: dict[str, list[list[Any]]] = json.loads(gzip.decompress(data))
+    content: dict[str, Any] = json.loads(gzip.decompress(data))
     return content
 
 
@@ -210,23 +281,58 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
         )
         for other in _country_names()[code]:
             found.setdefault(fold(other), []).insert(0, _Candidate(place, population, "", True))
+    largest: dict[str, int] = {str(row[0]): int(row[4]) for row in content["countries"]}
+    for code, latitude, longitude, names in content["regions"]:
+        country = str(code)[:2]
+        place = Place(
+            geonames_id=None, region=code, name=names[0], kind="region", country=country, latitude=latitude,
+            longitude=longitude,
+        )  # fmt: skip
+        for name in {fold(other) for other in names}:
+            found.setdefault(name, []).append(_Candidate(place, largest.get(country, 0), "", True))
+    for name, country, city, others in AREAS:
+        point = capitals.get((country, fold(city)), (None, None))
+        place = Place(
+            geonames_id=None, name=name, kind="region", country=country, latitude=point[0], longitude=point[1]
+        )
+        for other in {fold(other) for other in (name, *others.split(", "))}:
+            found.setdefault(other, []).append(_Candidate(place, largest[country], "", True))
     for code, name, number in content["us_states"]:
         total = centres.get(str(code))
         place = Place(
             geonames_id=int(str(number)),
+            region=f"US-{code}",
             name=str(name),
             kind="region",
             country="US",
             latitude=round(total[0] / total[2], 4) if total else None,
             longitude=round(total[1] / total[2], 4) if total else None,
         )
-        found.setdefault(fold(str(name)), []).append(_Candidate(place, 0, str(code), True))
+        found.setdefault(fold(str(name)), []).append(_Candidate(place, largest["US"], str(code), True))
     for number, name, city in NATIONS:
         point = capitals[("GB", fold(city))]
         place = Place(geonames_id=number, name=name, kind="region", country="GB", latitude=point[0], longitude=point[1])
-        found.setdefault(fold(name), []).append(_Candidate(place, 0, "", True))
+        found.setdefault(fold(name), []).append(_Candidate(place, largest["GB"], "", True))
     for name, candidate in cities:
         options = found.setdefault(name, [])
         if all(option.place.geonames_id != candidate.place.geonames_id for option in options):
             options.append(candidate)
     return {name: tuple(options) for name, options in found.items()}
+
+
+@cache
+def _names_in(language: str) -> dict[str, tuple[_Candidate, ...]]:
+    """Folded names in a language other than English to the country or city they mean."""
+    names = _content()["names"].get(language)
+    if names is None:
+        return {}
+    by_id = {option.place.geonames_id: option for options in _gazetteer().values() for option in options}
+    numbers = {str(row[0]): row[2] for row in _content()["countries"]}
+    found: dict[str, tuple[_Candidate, ...]] = {}
+    for name, number in names["cities"].items():
+        if number in by_id:
+            found[fold(name)] = (by_id[number],)
+    for name, code in names["countries"].items():
+        if (number := numbers.get(code)) in by_id:
+            found[fold(name)] = (by_id[number],)
+    return found
