@@ -29,7 +29,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from pipeline.errors import ConfigurationError
+from pipeline.errors import ConfigurationError, FatalError
 from pipeline.models import Mode, Window
 from pipeline.schedule import (
     BACKFILL_POOL,
@@ -167,7 +167,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
 
             ingest_batch.expand_kwargs(plan_backfill())
 
-        @task(trigger_rule="all_done", retries=0, outlets=[ARTICLES])
+        @task(trigger_rule="all_done", outlets=[ARTICLES])
         def report() -> dict[str, Any]:
             """Add up, keep the report, and fail the run if work is missing or left over."""
             from pipeline import run
@@ -175,9 +175,12 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
 
             if only_preview():
                 raise AirflowSkipException("only a preview: see the log of the plan")
-            result = run.finish_run(run.open_services(), news_run_id())
-            print(as_text(result))
-            run.require_complete(result)
+            try:
+                result = run.finish_run(run.open_services(), news_run_id())
+                print(as_text(result))
+                run.require_complete(result)
+            except FatalError as error:
+                raise AirflowFailException(str(error)) from error  # a second try would add up the same
             return result
 
         [ingest_batch.expand_kwargs(plan()), backfill()] >> report()

@@ -177,7 +177,9 @@ def _refs() -> TypeAdapter[ArticleRef]:
 def _after(known: Entry | None, entry: Entry) -> Entry:
     if known is None:
         return entry
-    return replace(entry, attempts=known.attempts + entry.attempts, first_failed_at=known.first_failed_at)
+    # A run that adds up a second time has not tried once more.
+    more = 0 if known.run_id == entry.run_id else entry.attempts
+    return replace(entry, attempts=known.attempts + more, first_failed_at=known.first_failed_at)
 
 
 def _chunks(items: list[T]) -> Iterable[list[T]]:

@@ -46,6 +46,7 @@ _SETUP_SECONDS = 600.0  # another process may be downloading
 _STOP_SECONDS = 30.0
 _KILL_SECONDS = 10.0
 _SHARDS_SECONDS = 60
+_PORT_SECONDS = 5.0
 #: Free bytes below which Elasticsearch sets its indices read-only ("flood stage"), and those below which it warns.
 #: Absolute, because Elasticsearch's own limits are shares of the disk and call a big disk full that has plenty left.
 _FLOOD_STAGE, _HIGH, _LOW = 200_000_000, 400_000_000, 600_000_000
@@ -324,21 +325,30 @@ def usual_port() -> int:
 
 
 def _usable_port(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            answers = _health(f"http://{HOST}:{port}", timeout=2) is not None
-            who = "an Elasticsearch that is not this home's" if answers else "another program"
-            raise PortBusyError(
-                f"Port {port} of {HOST} is taken by {who}.",
-                hint="Set NEWS_NODE__PORT to another port (0 takes any free one), "
-                + (
-                    f"or ELASTICSEARCH_URL=http://{HOST}:{port} to use that one." if answers else "or end that program."
-                ),
-            ) from error
-        return int(probe.getsockname()[1])
+    """The port, or the one that 0 stands for. One that is taken by nobody who answers is waited for a little."""
+    until = time.monotonic() + _PORT_SECONDS
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                answers = _health(f"http://{HOST}:{port}", timeout=2) is not None
+                if answers or time.monotonic() > until:
+                    raise _port_busy(port, answers) from error
+            else:
+                return int(probe.getsockname()[1])
+        # A node that was killed holds its port until the last of its threads is gone.
+        time.sleep(0.1)
+
+
+def _port_busy(port: int, answers: bool) -> PortBusyError:
+    who = "an Elasticsearch that is not this home's" if answers else "another program"
+    return PortBusyError(
+        f"Port {port} of {HOST} is taken by {who}.",
+        hint="Set NEWS_NODE__PORT to another port (0 takes any free one), "
+        + (f"or ELASTICSEARCH_URL=http://{HOST}:{port} to use that one." if answers else "or end that program."),
+    )
 
 
 def _get(url: str, *, timeout: float) -> dict[str, Any] | None:

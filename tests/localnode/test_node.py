@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,8 +138,18 @@ def test_a_failed_start_says_why(tmp_path: Path, elasticsearch_distribution: Pat
     assert str(settings.home / "start.log") in caught.value.hint
 
 
-def test_a_busy_port_is_named(tmp_path: Path) -> None:
+def test_a_port_that_a_killed_node_still_holds_is_waited_for(tmp_path: Path) -> None:
+    """Started right after it was killed, a node doesn't fail over the port that its predecessor is about to give up."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        threading.Timer(0.5, taken.close).start()
+        with pytest.raises(LocalNodeError, match="holds no Elasticsearch"):  # so it got past the port
+            localnode.start(NodeSettings(home=tmp_path / "home", port=port, es_home=tmp_path))
+
+
+def test_a_busy_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If another program has the port, the message names it and the ways out, before anything is downloaded."""
+    monkeypatch.setattr("pipeline.localnode.node._PORT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortBusyError, match=f"Port {port} of 127.0.0.1 is taken by another program") as caught:
