@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipeline.enrich.embeddings import Embedder, passage
 from pipeline.index.documents import Document, to_document
 from pipeline.models import (
     Article,
@@ -39,13 +41,17 @@ ORGANIZATIONS = ("Tarnwell Group", "Northgate Trust", "Vaskor Energie", "Helmcre
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What articles can be about, in one language. ``asked`` are ways to ask for it, ``aside`` a passing mention."""
+    """What articles can be about, in one language. ``asked`` are ways to ask for it, ``aside`` a passing mention.
+
+    ``paraphrased`` ask for it in words that none of its articles has.
+    """
 
     headlines: tuple[str, ...]
     lede: str
     body: tuple[str, ...]
     aside: str
     asked: tuple[str, ...]
+    paraphrased: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +71,43 @@ ENGLISH = Tongue(
               ("{person}, who leads the inspection, said that repairing the arches would take until the autumn.",
                "Lorries are sent around by the northern road, and {org} runs a ferry for people on foot."),
               "Last year the bridge at {place} was repaired as well.",
-              ("bridge repair {place}", "cracked bridge {place}")),
+              ("bridge repair {place}", "cracked bridge {place}"),
+              ("structural damage river crossing {place}", "unsafe viaduct {place}")),
         Topic(("{place} elects {person} as mayor", "{person} wins the mayoral election in {place}"),
               "{person} was elected mayor of {place} on {day} with a lead of {n} votes.",
               ("The defeated candidate congratulated the new mayor before the last ballots had been counted.",
                "{org} had supported the campaign, which was about buses and rents."),
               "The election of a mayor in {place} is still being contested.",
-              ("mayor election {place}", "mayoral elections {place}")),
+              ("mayor election {place}", "mayoral elections {place}"),
+              ("town hall leader chosen at the polls {place}", "municipal race result {place}")),
         Topic(("Flood in {place} drives {n} people from their homes", "River bursts its banks at {place}"),
               "Flood water drove {n} people from their homes in {place} on {day}.",
               ("Boats took residents from upper windows, and {person} of the fire brigade asked others to stay upstairs.",
                "{org} opened its warehouses as a shelter."),
               "The floods in {place} were mentioned only briefly.",
-              ("flooding {place}", "flooded homes {place}")),
+              ("flooding {place}", "flooded homes {place}"),
+              ("families evacuated after heavy rain {place}", "submerged district rescue {place}")),
         Topic(("Strike stops trains in {place} for {n} hours", "Rail workers walk out at {place}"),
               "A strike of rail workers stopped every train in {place} on {day}.",
               ("{person}, who speaks for the union, said that workers would strike again unless {org} raised their pay.",
                "Commuters shared taxis or walked along the tracks."),
               "He compared it with the rail strike in {place}.",
-              ("rail strike {place}", "train workers striking {place}")),
+              ("rail strike {place}", "train workers striking {place}"),
+              ("industrial action railway {place}", "labour dispute halts public transport {place}")),
         Topic(("Museum in {place} returns {n} looted bronzes", "{place} museum gives back its bronzes"),
               "The museum of {place} handed {n} looted bronzes back to their owners on {day}.",
               ("{person}, the director, said that a museum should be able to say how it came by each object.",
                "{org} paid for the transport."),
               "A museum in {place} has similar bronzes.",
-              ("looted bronzes museum {place}", "museum returning bronzes {place}")),
+              ("looted bronzes museum {place}", "museum returning bronzes {place}"),
+              ("stolen artworks restitution {place}", "colonial era sculptures repatriated {place}")),
         Topic(("Wind farm off {place} gets its licence", "{org} may build {n} turbines off {place}"),
               "{org} may build {n} wind turbines off {place}, a court decided on {day}.",
               ("{person} had sued on behalf of the fishermen, who fear for their nets.",
                "The turbines are to deliver power within three years."),
               "Similar wind turbines off {place} were refused.",
-              ("wind turbines {place}", "offshore wind farm licence {place}")),
+              ("wind turbines {place}", "offshore wind farm licence {place}"),
+              ("renewable energy project approved {place}", "judges permit green electricity at sea {place}")),
     ),
     filler=("Nobody was willing to say how much all this would cost.", "The weather is expected to stay mild.",
             "Shops in the high street opened as usual.", "A spokesman declined to comment further.",
@@ -111,37 +123,43 @@ GERMAN = Tongue(
               ("{person}, die die Prüfung leitet, rechnet mit Reparaturen bis zum Herbst.",
                "Lastwagen werden umgeleitet, {org} betreibt eine Fähre für Fußgänger."),
               "Schon im vergangenen Jahr wurde die Brücke in {place} repariert.",
-              ("Brücken Risse {place}", "gesperrte Brücke {place}")),
+              ("Brücken Risse {place}", "gesperrte Brücke {place}"),
+              ("Bauwerk einsturzgefährdet {place}", "Schäden am Viadukt {place}")),
         Topic(("{place} wählt {person} ins Bürgermeisteramt", "{person} gewinnt Bürgermeisterwahl in {place}"),
               "{person} hat am {day} die Bürgermeisterwahl in {place} mit {n} Stimmen Vorsprung gewonnen.",
               ("Der unterlegene Kandidat gratulierte, noch bevor alle Stimmen ausgezählt waren.",
                "{org} hatte den Wahlkampf unterstützt, in dem es um Busse und Mieten ging."),
               "Die Bürgermeisterwahl in {place} wird noch angefochten.",
-              ("Bürgermeisterwahl {place}", "gewählt Bürgermeisterwahl {place}")),
+              ("Bürgermeisterwahl {place}", "gewählt Bürgermeisterwahl {place}"),
+              ("neues Stadtoberhaupt {place}", "Rathauschef bestimmt {place}")),
         Topic(("Hochwasser vertreibt {n} Menschen in {place}", "Fluss tritt in {place} über die Ufer"),
               "Das Hochwasser hat in {place} am {day} {n} Menschen aus ihren Häusern vertrieben.",
               ("Boote holten Bewohner aus den Fenstern, {person} von der Feuerwehr bat andere, oben zu bleiben.",
                "{org} öffnete ihre Hallen als Unterkunft."),
               "Vom Hochwasser in {place} war nur am Rande die Rede.",
-              ("Hochwasser Häuser {place}", "Hochwasser {place}")),
+              ("Hochwasser Häuser {place}", "Hochwasser {place}"),
+              ("Überschwemmung Evakuierung {place}", "Unwetter Katastrophe {place}")),
         Topic(("Streik legt Züge in {place} für {n} Stunden lahm", "Bahnbeschäftigte in {place} legen Arbeit nieder"),
               "Ein Streik der Bahnbeschäftigten hat am {day} alle Züge in {place} gestoppt.",
               ("{person} von der Gewerkschaft kündigte weitere Streiks an, falls {org} die Löhne nicht erhöht.",
                "Pendler teilten sich Taxis oder liefen an den Gleisen entlang."),
               "Er verglich das mit dem Streik der Züge in {place}.",
-              ("Streiks Züge {place}", "Streik Zug {place}")),
+              ("Streiks Züge {place}", "Streik Zug {place}"),
+              ("Arbeitskampf Eisenbahn {place}", "Ausstand Lokführer {place}")),
         Topic(("Museum in {place} gibt {n} Bronzen zurück", "Museum von {place} trennt sich von Raubkunst"),
               "Das Museum in {place} hat am {day} {n} geraubte Bronzen zurückgegeben.",
               ("{person}, die das Haus leitet, sagte, ein Museum müsse die Herkunft jedes Stücks kennen.",
                "{org} bezahlte den Transport."),
               "Ein Museum in {place} besitzt ähnliche Bronzen.",
-              ("Museum Bronze {place}", "geraubte Bronzen {place}")),
+              ("Museum Bronze {place}", "geraubte Bronzen {place}"),
+              ("Restitution Kolonialkunst {place}", "Rückgabe gestohlener Kulturgüter {place}")),
         Topic(("Windpark vor {place} genehmigt", "{org} darf {n} Windräder vor {place} bauen"),
               "{org} darf vor {place} {n} Windräder bauen, entschied ein Gericht am {day}.",
               ("{person} hatte im Namen der Fischer geklagt, die um ihre Netze fürchten.",
                "Die Windräder sollen in drei Jahren Strom liefern."),
               "Ähnliche Windräder vor {place} wurden abgelehnt.",
-              ("Windrad {place}", "Windräder Gericht {place}")),
+              ("Windrad {place}", "Windräder Gericht {place}"),
+              ("erneuerbare Energie auf See {place}", "Ökostrom Anlagen erlaubt {place}")),
     ),
     filler=("Niemand wollte sagen, was das alles kosten wird.", "Das Wetter soll mild bleiben.",
             "Die Läden der Innenstadt öffneten wie gewohnt.", "Ein Sprecher wollte sich nicht weiter äußern.",
@@ -157,37 +175,43 @@ FRENCH = Tongue(
               ("{person}, qui dirige l'inspection, estime que les réparations dureront jusqu'à l'automne.",
                "Les camions sont déviés et {org} met en service un bac pour les piétons."),
               "L'an dernier, le pont de {place} avait déjà été réparé.",
-              ("fissure pont {place}", "pont fermé {place}")),
+              ("fissure pont {place}", "pont fermé {place}"),
+              ("ouvrage dangereux {place}", "viaduc endommagé {place}")),
         Topic(("{place} élit {person} à la mairie", "{person} remporte l'élection municipale à {place}"),
               "{person} a remporté l'élection municipale à {place} {day} avec {n} voix d'avance.",
               ("Le candidat battu l'a félicitée avant la fin du dépouillement.",
                "{org} avait soutenu la campagne, consacrée aux bus et aux loyers."),
               "L'élection municipale de {place} est encore contestée.",
-              ("élections municipales {place}", "élection mairie {place}")),
+              ("élections municipales {place}", "élection mairie {place}"),
+              ("premier magistrat désigné {place}", "scrutin local vainqueur {place}")),
         Topic(("Une inondation chasse {n} habitants de {place}", "La rivière déborde à {place}"),
               "Une inondation a chassé {n} habitants de leurs maisons à {place} {day}.",
               ("Des barques ont évacué les étages, et {person}, des pompiers, a demandé aux autres de rester en haut.",
                "{org} a ouvert ses entrepôts aux sinistrés."),
               "Les inondations de {place} n'ont été évoquées qu'en passant.",
-              ("inondations {place}", "inondation maisons {place}")),
+              ("inondations {place}", "inondation maisons {place}"),
+              ("crue catastrophe {place}", "montée des eaux {place}")),
         Topic(("Une grève arrête les trains à {place} pendant {n} heures", "Les cheminots de {place} cessent le travail"),
               "Une grève des cheminots a arrêté tous les trains à {place} {day}.",
               ("{person}, du syndicat, annonce d'autres grèves si {org} n'augmente pas les salaires.",
                "Les voyageurs ont partagé des taxis ou marché le long des voies."),
               "Il a comparé cela à la grève des trains de {place}.",
-              ("grèves cheminot {place}", "grève train {place}")),
+              ("grèves cheminot {place}", "grève train {place}"),
+              ("mouvement social SNCF {place}", "débrayage chemin de fer {place}")),
         Topic(("Le musée de {place} rend {n} bronzes pillés", "Le musée de {place} se sépare de ses bronzes"),
               "Le musée de {place} a rendu {n} bronzes pillés à leurs propriétaires {day}.",
               ("{person}, qui dirige la maison, veut connaître l'origine de chaque objet.",
                "{org} a payé le transport."),
               "Un musée de {place} possède des bronzes semblables.",
-              ("musée bronze pillé {place}", "bronzes musées {place}")),
+              ("musée bronze pillé {place}", "bronzes musées {place}"),
+              ("restitution œuvres volées {place}", "patrimoine colonial rapatrié {place}")),
         Topic(("Feu vert au parc éolien de {place}", "{org} pourra dresser {n} éoliennes devant {place}"),
               "{org} pourra construire {n} éoliennes devant {place}, a décidé un tribunal {day}.",
               ("{person} avait porté plainte au nom des pêcheurs, qui craignent pour leurs filets.",
                "Les éoliennes doivent produire dans trois ans."),
               "Des éoliennes semblables ont été refusées devant {place}.",
-              ("éolienne {place}", "éoliennes tribunal {place}")),
+              ("éolienne {place}", "éoliennes tribunal {place}"),
+              ("énergie renouvelable en mer {place}", "électricité propre offshore {place}")),
     ),
     filler=("Personne n'a voulu dire ce que tout cela coûterait.", "Le temps devrait rester doux.",
             "Les magasins du centre ont ouvert comme d'habitude.", "Un porte-parole n'a pas souhaité en dire plus.",
@@ -203,37 +227,43 @@ SPANISH = Tongue(
               ("{person}, que dirige la inspección, calcula que las reparaciones durarán hasta el otoño.",
                "Los camiones se desvían y {org} ofrece una barca para los peatones."),
               "El año pasado ya se reparó el puente de {place}.",
-              ("grieta puente {place}", "puente cerrado {place}")),
+              ("grieta puente {place}", "puente cerrado {place}"),
+              ("paso inseguro daños estructurales {place}", "viaducto peligroso {place}")),
         Topic(("{place} elige a {person} para la alcaldía", "{person} gana las elecciones municipales de {place}"),
               "{person} ganó las elecciones municipales de {place} {day} con {n} votos de ventaja.",
               ("El candidato derrotado felicitó a la nueva alcaldía antes de terminar el recuento.",
                "{org} había apoyado la campaña, que trató de autobuses y alquileres."),
               "Las elecciones municipales de {place} siguen impugnadas.",
-              ("elección municipal {place}", "elecciones alcaldía {place}")),
+              ("elección municipal {place}", "elecciones alcaldía {place}"),
+              ("regidor escogido en las urnas {place}", "comicios locales vencedor {place}")),
         Topic(("Una inundación desaloja a {n} vecinos de {place}", "El río se desborda en {place}"),
               "Una inundación obligó a {n} vecinos de {place} a dejar sus casas {day}.",
               ("Unas barcas sacaron a la gente por las ventanas y {person}, de los bomberos, pidió quedarse arriba.",
                "{org} abrió sus almacenes como refugio."),
               "De las inundaciones de {place} apenas se habló.",
-              ("inundaciones {place}", "inundación casa {place}")),
+              ("inundaciones {place}", "inundación casa {place}"),
+              ("riada evacuación {place}", "crecida catástrofe {place}")),
         Topic(("Una huelga para los trenes en {place} durante {n} horas", "Los ferroviarios de {place} dejan el trabajo"),
               "Una huelga de ferroviarios paró todos los trenes en {place} {day}.",
               ("{person}, del sindicato, anunció más huelgas si {org} no sube los salarios.",
                "Los viajeros compartieron taxis o caminaron junto a las vías."),
               "Lo comparó con la huelga de trenes de {place}.",
-              ("huelgas ferroviario {place}", "huelga tren {place}")),
+              ("huelgas ferroviario {place}", "huelga tren {place}"),
+              ("conflicto laboral ferrocarril {place}", "protesta maquinistas Renfe {place}")),
         Topic(("El museo de {place} devuelve {n} bronces expoliados", "El museo de {place} se despide de sus bronces"),
               "El museo de {place} devolvió {n} bronces expoliados a sus dueños {day}.",
               ("{person}, que dirige la casa, quiere conocer el origen de cada pieza.",
                "{org} pagó el transporte."),
               "Un museo de {place} tiene bronces parecidos.",
-              ("museo bronce expoliado {place}", "bronces museos {place}")),
+              ("museo bronce expoliado {place}", "bronces museos {place}"),
+              ("restitución obras robadas {place}", "patrimonio colonial repatriado {place}")),
         Topic(("Vía libre al parque eólico de {place}", "{org} podrá levantar {n} molinos frente a {place}"),
               "{org} podrá construir {n} molinos eólicos frente a {place}, decidió un tribunal {day}.",
               ("{person} había demandado en nombre de los pescadores, que temen por sus redes.",
                "Los molinos deben producir dentro de tres años."),
               "Frente a {place} se rechazaron unos molinos eólicos parecidos.",
-              ("molino eólico {place}", "molinos tribunal {place}")),
+              ("molino eólico {place}", "molinos tribunal {place}"),
+              ("energía renovable en el mar {place}", "proyecto eléctrico sostenible {place}")),
     ),
     filler=("Nadie quiso decir cuánto costará todo esto.", "Se espera que el tiempo siga templado.",
             "Las tiendas del centro abrieron como siempre.", "Un portavoz no quiso añadir nada.",
@@ -251,6 +281,7 @@ class Known:
     """An article and what it is about; ``mentions`` are the (topic, place) pairs and people it names in passing."""
 
     document: Document
+    passage: str
     language: str
     topic: int | None
     place: str | None
@@ -265,6 +296,7 @@ class Judged:
 
     query: str
     kind: str
+    language: str
     grades: dict[str, int]
 
 
@@ -330,8 +362,20 @@ def _article(language: str, number: int, chance: random.Random, now: datetime) -
         content_hash=hashlib.sha256(body.encode()).hexdigest(),
     )  # fmt: skip
     document = to_document(enriched, seen_at=now, run_id="eval")
-    return Known(document=document, language=language, topic=topic, place=place, person=person,
-                 mentions=frozenset(mentions), published_at=published)  # fmt: skip
+    return Known(document=document, passage=passage(enriched.article), language=language, topic=topic, place=place,
+                 person=person, mentions=frozenset(mentions), published_at=published)  # fmt: skip
+
+
+def embedded(articles: Sequence[Known], embedder: Embedder) -> list[Document]:
+    """The articles' documents, with embeddings where the model speaks their language."""
+    spoken = [known for known in articles if embedder.speaks(known.language)]
+    vectors = embedder.embed([known.passage for known in spoken])
+    made = {
+        known.document.id: {"embedding": list(vector), "embedding_model": embedder.name}
+        for known, vector in zip(spoken, vectors, strict=True)
+    }
+    documents = [known.document for known in articles]
+    return [replace(document, source={**document.source, **made.get(document.id, {})}) for document in documents]
 
 
 def _mentions(body: str, name: str, kind: EntityType) -> tuple[Mention, ...]:
@@ -351,18 +395,18 @@ def questions(articles: list[Known], *, now: datetime, seed: int = 6) -> list[Ju
         for topic in range(len(tongue.topics)):
             for place in chance.sample(PLACES, 3):
                 query = chance.choice(tongue.topics[topic].asked).format(place=place)
-                judged.append(Judged(query=query, kind="topic", grades=_grades(own, topic, place)))
+                judged.append(Judged(query=query, language=language, kind="topic", grades=_grades(own, topic, place)))
         for person in chance.sample(PEOPLE, 6):
             # Names are the same in every language.
             grades = {known.document.id: 3 for known in articles if known.person == person}
             grades |= {known.document.id: 1 for known in articles if (person,) in known.mentions}
-            judged.append(Judged(query=person, kind="person", grades=grades))
+            judged.append(Judged(query=person, language=language, kind="person", grades=grades))
         for known in chance.sample([known for known in own if known.topic is not None], 15):
             words = [word for word in known.document.source["headline"].split() if len(word) > 2 or word.isdigit()]
             kept = sorted(chance.sample(range(len(words)), max(3, len(words) * 2 // 3)))
             further = max(known.document.source["body"].split("\n\n")[2].split(), key=len)
             query = " ".join(word.strip(",.:").lower() for word in [*(words[i] for i in kept), further])
-            judged.append(Judged(query=query, kind="known item", grades={known.document.id: 3}))
+            judged.append(Judged(query=query, language=language, kind="known item", grades={known.document.id: 3}))
         for topic in range(len(tongue.topics)):
             query = tongue.topics[topic].asked[0].format(place="").strip()
             grades = {}
@@ -370,7 +414,7 @@ def questions(articles: list[Known], *, now: datetime, seed: int = 6) -> list[Ju
                 if known.topic == topic:
                     age = (now - known.published_at).days
                     grades[known.document.id] = 3 if age < 60 else 2 if age < 365 else 1
-            judged.append(Judged(query=query, kind="latest", grades=grades))
+            judged.append(Judged(query=query, language=language, kind="latest", grades=grades))
     return [question for question in judged if question.grades]
 
 
@@ -382,3 +426,18 @@ def _grades(own: list[Known], topic: int, place: str) -> dict[str, int]:
         elif (topic, place) in known.mentions:
             grades[known.document.id] = 1
     return grades
+
+
+def paraphrases(articles: list[Known], *, seed: int = 7) -> list[Judged]:
+    """Questions for a topic at a place that share no word with its articles but the place's name."""
+    chance = random.Random(seed)
+    judged: list[Judged] = []
+    for language, tongue in TONGUES.items():
+        own = [known for known in articles if known.language == language]
+        for topic, subject in enumerate(tongue.topics):
+            for place in chance.sample(PLACES, 6):
+                query = chance.choice(subject.paraphrased).format(place=place)
+                judged.append(
+                    Judged(query=query, language=language, kind="paraphrase", grades=_grades(own, topic, place))
+                )
+    return [question for question in judged if question.grades]

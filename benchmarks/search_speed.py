@@ -1,6 +1,6 @@
 """How long the search page takes, from request to the last byte, against an index that is there already.
 
-    python benchmarks/search_speed.py http://127.0.0.1:8090
+    python -m benchmarks.search_speed http://127.0.0.1:8090
 
 Asks each kind of page many times, one request after the other, with questions that differ, and prints median and 95th
 percentile in milliseconds. ``--fill PREFIX`` first writes 100,000 articles of the made-up corpus under an index prefix.
@@ -14,11 +14,12 @@ import re
 import statistics
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 from elasticsearch import helpers
-from search_corpus import ORGANIZATIONS, PEOPLE, PLACES, TONGUES, corpus
 
+from benchmarks.search_corpus import ORGANIZATIONS, PEOPLE, PLACES, TONGUES, Known, corpus
 from pipeline.index import templates
 from pipeline.index.templates import Names
 from pipeline.run import open_services
@@ -71,27 +72,40 @@ def topic(chance: random.Random) -> str:
 
 
 def fill(prefix: str) -> None:
-    """Write the articles; each has also a name that few others have, as real news do."""
+    """Write the articles, with what real news have too: rare names, places with coordinates, copies of a story."""
     services, chance = open_services(say=print), random.Random(9)
     client, settings = services.elasticsearch, services.settings.index
     templates.set_up(client, settings, prefix)
     for language in TONGUES:
         templates.ensure_family(client, language, settings, prefix)
-    actions = (
-        {
-            "_index": Names(prefix).write_alias(known.language),
-            "_id": known.document.id,
-            "_source": {
-                **known.document.source,
-                "entities": {
-                    **known.document.source.get("entities", {}),
-                    "person": [
-                        *known.document.source.get("entities", {}).get("person", []),
-                        f"Person {chance.randrange(60_000)} Of{chance.randrange(3_000)}son",
-                    ],
-                },
+    towns = [
+        {"name": f"Town {number}", "country": chance.choice(("DE", "FR", "ES", "GB", "US", "IN", "BR", "NG")),
+         "location": {"lat": round(chance.uniform(-50, 65), 3), "lon": round(chance.uniform(-170, 175), 3)}}
+        for number in range(2_000)
+    ]  # fmt: skip
+    stories: list[str] = []
+
+    def source(known: Known) -> dict[str, Any]:
+        document = dict(known.document.source)
+        entities = document.get("entities", {})
+        places = chance.sample(towns, chance.randrange(1, 4))
+        stories.append(chance.choice(stories) if stories and chance.random() < 0.1 else known.document.id)
+        rare = f"Person {chance.randrange(60_000)} Of{chance.randrange(3_000)}son"
+        return {
+            **document,
+            "cluster_id": stories[-1],
+            "places": places,
+            "countries": sorted({place["country"] for place in places}),
+            "locations": [place["location"] for place in places],
+            "entities": {
+                **entities,
+                "person": [*entities.get("person", []), rare],
+                "place": [*entities.get("place", []), *(place["name"] for place in places)],
             },
         }
+
+    actions = (
+        {"_index": Names(prefix).write_alias(known.language), "_id": known.document.id, "_source": source(known)}
         for known in corpus(25_000, now=datetime.now(UTC))
     )
     helpers.bulk(client, actions, chunk_size=500)

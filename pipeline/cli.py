@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +28,7 @@ from pipeline.kibana.commands import app as kibana_app
 from pipeline.operations.commands import register
 
 if TYPE_CHECKING:
-    from pipeline.search import SearchResults
+    from pipeline.search import SearchHit, SearchResults
 
 app = typer.Typer(
     help="Keep a news search index fresh: ingest articles, search them, find out what happened to one.",
@@ -190,6 +191,14 @@ def search(
     collapse: Annotated[
         bool, typer.Option("--collapse", help="Show one of several near copies, and how many others there are.")
     ] = False,
+    hybrid: Annotated[
+        bool | None,
+        typer.Option(
+            "--hybrid/--no-hybrid",
+            help="Find English articles by what plain words mean too, or by the words alone.",
+            show_default="as index.semantic says",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, max=1000, help="How many articles to print.")] = 10,
     as_json: Json = False,
 ) -> None:
@@ -201,6 +210,11 @@ def search(
 
     window = parse_window(since, until)
     services = run.open_services(say=say)
+    if hybrid and not services.settings.index.semantic:
+        raise ConfigurationError(
+            "--hybrid: the articles' meaning is not in the index.",
+            hint="Set index.semantic = true, then run `news index rebuild` (docs/search.md).",
+        )
     results = search_articles(
         services.elasticsearch,
         SearchRequest(
@@ -217,6 +231,7 @@ def search(
             limit=limit,
             prefix=services.prefix,
         ),
+        embedder=None if hybrid is False else services.embedder,
     )
     if as_json:
         print_json(
@@ -237,10 +252,16 @@ def search(
 def print_results(results: SearchResults, console: Console) -> None:
     """Print search results for people: headline, where and when, the best passages."""
     console.print(f"[bold]{results.total}[/] article{'s' if results.total != 1 else ''}")
-    for hit in results.hits:
+    print_hits(results.hits, console)
+
+
+def print_hits(hits: Iterable[SearchHit], console: Console) -> None:
+    """Print articles found: headline, where and when, the best passages."""
+    for hit in hits:
         when = hit.published_at.date().isoformat() if hit.published_at else "no date"
         console.print(f"\n[bold]{escape(hit.headline)}[/]")
         others = f" · {hit.others} more like it" if hit.others else ""
+        others += " · found by meaning" if hit.by_meaning else ""
         console.print(f"[dim]{when} · {hit.language} · {escape(hit.url or hit.path or hit.id)}{others}[/]")
         for passage in [passage for passages in hit.highlights.values() for passage in passages][:2]:
             marked = escape(" ".join(passage.split())).replace("<em>", "[bold yellow]").replace("</em>", "[/]")
@@ -254,6 +275,29 @@ def print_facets(results: SearchResults, console: Console) -> None:
         if buckets and name != "day":
             values = ", ".join(f"{escape(value)} ({count})" for value, count in buckets[:8])
             console.print(f"[dim]{name}:[/] {values}")
+
+
+@app.command(epilog="Example: [b]news similar https://paper.example/story.html --limit 3[/b]")
+def similar(
+    article: Annotated[str, typer.Argument(help="Document id or URL.", metavar="ID|URL")],
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many articles to print.")] = 6,
+    as_json: Json = False,
+) -> None:
+    """List the articles that share the most telling words and names with a stored one, copies left out."""
+    from pipeline import run
+    from pipeline.search import get_document
+    from pipeline.search import similar as similar_articles
+
+    services = run.open_services(say=say)
+    document = get_document(services.elasticsearch, article, prefix=services.prefix)
+    if document is None:
+        err.print(f"No article {article!r} in the index. [b]news explain[/b] tells what happened to it.")
+        raise typer.Exit(1)
+    hits = similar_articles(services.elasticsearch, document, limit=limit, prefix=services.prefix)
+    if as_json:
+        print_json({"hits": [asdict(hit) for hit in hits]})
+    else:
+        print_hits(hits, out)
 
 
 @app.command(epilog="Example: [b]news show https://paper.example/story.html --json[/b]")

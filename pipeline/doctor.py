@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pipeline import localairflow, localnode
 from pipeline.archive import Archive
 from pipeline.enrich import load_enricher
+from pipeline.enrich.embeddings import load_embedder
 from pipeline.errors import NewsError
 from pipeline.index import client as index_client
 from pipeline.index import templates
@@ -53,6 +54,7 @@ def check_all(settings: Settings) -> list[Check]:
         *_storage(settings),
         _disk(settings.home),
         _model(settings),
+        _meaning(settings),
         *_airflow(settings),
     ]
 
@@ -151,6 +153,15 @@ def _model(settings: Settings) -> Check:
     except NewsError as error:
         return _bad("entities", str(error))
     return _ok("entities", settings.entities.model)
+
+
+def _meaning(settings: Settings) -> Check:
+    if not settings.index.semantic:
+        return _note("meaning", "off (setting index.semantic): searches find by words alone")
+    try:
+        return _ok("meaning", load_embedder().name)
+    except NewsError as error:
+        return _bad("meaning", str(error))
 
 
 def _airflow(settings: Settings) -> Iterator[Check]:

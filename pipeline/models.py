@@ -326,7 +326,8 @@ class Embedding:
 class EnrichedArticle:
     """An article with its language, entities and fingerprint, ready to become a document.
 
-    ``entities_model`` names the model that found the entities, or is None where the step is off.
+    ``entities_model`` names the model that found the entities; it is ``none`` where none speaks the language, so that
+    there are only places, by the gazetteer, and None where the step is off.
     ``content_hash`` is equal for equal text, whatever the address; ``signature`` alike for near copies, and None for
     texts too short to tell. ``countries`` are the ISO codes of the countries that the places lie in, the most
     mentioned first. ``embedding`` is None where the step is off or the model doesn't speak the language.

@@ -6,6 +6,9 @@ site, lang and date (``date:[2024-01-01 TO 2024-01-31]``). Each language's index
 analyzer, so that words are found in all their forms. ``Ranking`` says what makes one article stand before another;
 its values were measured (docs/search.md).
 
+With an ``embedder`` plain words are also read for what they mean: articles that say so in other words are found beside
+those with the words, in one order made of both by reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
+
 Beside the search itself: ``complete`` (names that begin as typed), ``similar`` (articles that read alike) and
 ``same_story`` (the same text elsewhere).
 """
@@ -14,11 +17,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from elasticsearch import BadRequestError, Elasticsearch
 
@@ -29,6 +33,9 @@ from pipeline.index.client import call, describe
 from pipeline.index.documents import iso
 from pipeline.index.templates import Names, article_mapping
 from pipeline.models import EntityType
+
+if TYPE_CHECKING:
+    from pipeline.enrich.embeddings import Embedder
 
 WINDOW = 10_000
 """How deep one may page (Elasticsearch's index.max_result_window)."""
@@ -49,7 +56,7 @@ _FACETS = {
 _HAS_ONE = {"language", "source"}
 """Facets of which an article has one value: several chosen ones mean any of them, elsewhere all of them."""
 
-_NOT_LISTED = ["body", "mentions", "removed", "origins", "captions", "places", "minhash"]
+_NOT_LISTED = ["embedding", "body", "mentions", "removed", "origins", "captions", "places", "minhash"]
 _COMPLETED = (EntityType.PERSON, EntityType.PLACE, EntityType.ORGANIZATION, EntityType.EVENT)
 # "source" is an object in the mapping and can't be an alias too.
 _REWRITTEN = {"source": "source.id"}
@@ -67,6 +74,9 @@ class Ranking:
     proportions of the fields. ``recency`` is the most that an article's freshness can add to its score; it has lost
     half of it after ``recency_days``. ``one_yardstick`` counts how rare a word is over all languages' indices
     together; each index by itself would make the same word worth more in a big index than in a small one.
+
+    Of articles found by meaning, at most ``meaning_articles`` and none less like the question than ``meaning_least``
+    (a cosine) count. They are ordered by ``meaning`` times (1 + cosine) / 2, plus recency.
     """
 
     headline: float = 2
@@ -80,6 +90,9 @@ class Ranking:
     recency: float = 4
     recency_days: float = 90
     one_yardstick: bool = True
+    meaning: float = 40
+    meaning_least: float = 0.3
+    meaning_articles: int = 100
 
     def fields(self) -> list[str]:
         """The fields a question without a field name looks into, with their weights."""
@@ -102,7 +115,8 @@ class SearchRequest:
     ``person``, ``place`` and ``organization`` are words of a name; ``facets`` are exact values, as the facets of an
     answer list them, by facet. ``one_per_text`` shows one of several articles with the same text and says how many
     others there are; ``collapse`` one of several near copies (one per ``cluster_id``). ``marks`` are put around the
-    words found. ``ids``, where given, are the only documents looked at.
+    words found. ``ids``, where given, are the only documents looked at; ``within`` (north, west, south and east, in
+    degrees) only those that name a place there.
     """
 
     query: str = ""
@@ -113,6 +127,7 @@ class SearchRequest:
     organization: str | None = None
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     ids: Sequence[str] = ()
+    within: tuple[float, float, float, float] | None = None
     since: datetime | None = None
     until: datetime | None = None
     sort: Literal["relevance", "newest", "oldest"] = "relevance"
@@ -130,6 +145,7 @@ class SearchHit:
     """One article found. ``highlights`` are fragments by field, the words found between the request's marks.
 
     ``others`` counts further articles with the same text, or of the same cluster, that were left out for it.
+    ``by_meaning`` says that it lacks words that were asked for, and was found for what it means.
     """
 
     id: str
@@ -147,6 +163,7 @@ class SearchHit:
     cluster_id: str | None = None
     description: str = ""
     others: int = 0
+    by_meaning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,23 +189,32 @@ class Completion:
     articles: int
 
 
-def search(client: Elasticsearch, request: SearchRequest, *, wait_seconds: float = 5) -> SearchResults:
-    """Answer a question.
+def search(
+    client: Elasticsearch, request: SearchRequest, *, embedder: Embedder | None = None, wait_seconds: float = 5
+) -> SearchResults:
+    """Answer a question; with an ``embedder`` by meaning too, where it is plain words to be answered by relevance.
 
     Facets are language, source, people, places, organizations, countries (ten each) and day (the latest 60, newest
-    first). Raises QueryError for a question that is wrong, and IndexUnavailableError after ``wait_seconds``.
+    first). Total, facets and pages are of all that was found by words or by meaning. Raises QueryError for a question
+    that is wrong, and IndexUnavailableError after ``wait_seconds``.
     """
     body = to_body(request)
     if request.ranking.one_yardstick and request.query.strip():
         body["search_type"] = "dfs_query_then_fetch"
 
-    def ask() -> Any:
-        try:
-            return client.search(index=Names(request.prefix).articles, ignore_unavailable=True, **body)
-        except BadRequestError as error:
-            raise QueryError(_wrong(request.query, error)) from error
+    def ask(body: Mapping[str, Any]) -> Mapping[str, Any]:
+        def once() -> Any:
+            try:
+                return client.search(index=Names(request.prefix).articles, ignore_unavailable=True, **body)
+            except BadRequestError as error:
+                raise QueryError(_wrong(request.query, error)) from error
 
-    return from_response(call(ask, wait_seconds=wait_seconds))
+        found: Mapping[str, Any] = call(once, wait_seconds=wait_seconds)
+        return found
+
+    if embedder is not None and _may_be_meant(request, embedder):
+        body |= {"query": _by_words_or_meaning(ask, request, embedder, body)}
+    return from_response(ask(body))
 
 
 def to_body(request: SearchRequest) -> dict[str, Any]:
@@ -428,7 +454,12 @@ def get_document(client: Elasticsearch, id_or_url: str, *, prefix: str = "news")
     index = Names(prefix).articles
     response = call(
         lambda: client.search(
-            index=index, ignore_unavailable=True, query=query, sort=sort, size=1, source_excludes=["minhash"]
+            index=index,
+            ignore_unavailable=True,
+            query=query,
+            sort=sort,
+            size=1,
+            source_excludes=["minhash", "embedding"],
         )
     )
     for hit in response["hits"]["hits"]:
@@ -469,6 +500,82 @@ def _question(query: str, ranking: Ranking) -> dict[str, Any]:
 _ONLY_WORDS = re.compile(r"(?!.*\b(?:AND|OR|NOT)\b)(?!.*(?:^|\s)[-–])[\w\s'’.,–-]+")
 
 
+_WORDS, _FUSED = "words", "fused"
+_DEPTH = 100
+"""How many articles found by words are put into one order with those found by meaning; the others come after them."""
+_RRF = 60
+"""The constant of reciprocal rank fusion, as published."""
+_LISTENED_TO = 10
+
+
+def _may_be_meant(request: SearchRequest, embedder: Embedder) -> bool:
+    """Whether the question is plain words, asked of articles that the model can have read, and asked for the best.
+
+    Operators, phrases and fields say exactly what is wanted.
+    """
+    languages = [request.language] if request.language else request.facets.get("language", ())
+    return (
+        request.sort == "relevance"
+        and bool(request.query.strip())
+        and _ONLY_WORDS.fullmatch(request.query) is not None
+        and (not languages or any(embedder.speaks(language) for language in languages))
+    )
+
+
+def _by_words_or_meaning(
+    ask: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    request: SearchRequest,
+    embedder: Embedder,
+    body: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The query that finds by words what ``body`` does, and beside it what means the same; each hit's score is its
+    fused one."""
+    words, brief = body["query"], {"source_includes": ["language"], "search_type": body.get("search_type")}
+    best = ask({"query": words, "sort": body["sort"], "size": _DEPTH, **brief})["hits"]["hits"]
+    heard = [embedder.speaks(hit["_source"]["language"]) for hit in best[:_LISTENED_TO]]
+    if heard and sum(heard) * 2 < len(heard):
+        # Words of another language, to judge by the articles that have them: the model doesn't know what they mean.
+        return dict(words)
+    (vector,) = embedder.embed([request.query])
+    size = request.ranking.meaning_articles
+    meant = ask({"query": _meaning(request, embedder, vector), "size": size, **brief})["hits"]["hits"]
+    if not meant:
+        return dict(words)
+    scores: dict[str, float] = defaultdict(float)
+    for hits in (best, meant):
+        for rank, hit in enumerate(hits, start=1):
+            scores[hit["_id"]] += 1 / (_RRF + rank)
+    ranked = [
+        {"constant_score": {"filter": {"ids": {"values": [id_]}}, "boost": score}} for id_, score in scores.items()
+    ]
+    fused = {"bool": {"should": ranked, "_name": _FUSED}}
+    # What has the words but is not among the first hundred keeps its order behind the others.
+    faint = {"bool": {**words["bool"], "boost": 1e-8, "_name": _WORDS}}
+    return {"bool": {"should": [faint, fused], "minimum_should_match": 1, "filter": words["bool"]["filter"]}}
+
+
+def _meaning(request: SearchRequest, embedder: Embedder, vector: Sequence[float]) -> dict[str, Any]:
+    """What is like the question, by vectors of the same model."""
+    ranking = request.ranking
+    near = {
+        "field": "embedding",
+        "query_vector": vector,
+        "k": ranking.meaning_articles,
+        "num_candidates": 2 * ranking.meaning_articles,
+        "similarity": ranking.meaning_least,
+        "filter": [*_filters(request), {"term": {"embedding_model": embedder.name}}],
+        "boost": ranking.meaning,
+    }
+    return {"bool": {"must": [{"knn": near}], "should": _fresh(ranking)}}
+
+
+def _fresh(ranking: Ranking) -> list[dict[str, Any]]:
+    if not ranking.recency:
+        return []
+    fresh = {"field": "@timestamp", "origin": "now", "pivot": f"{ranking.recency_days * 24:g}h"}
+    return [{"distance_feature": {**fresh, "boost": ranking.recency}}]
+
+
 def _preferences(query: str, ranking: Ranking) -> list[dict[str, Any]]:
     """What makes an article come first among those that answer the question."""
     wanted: list[dict[str, Any]] = []
@@ -479,10 +586,7 @@ def _preferences(query: str, ranking: Ranking) -> list[dict[str, Any]]:
         fields = [f"{name}^{weight:g}" for name, weight in proportions.items()]
         together = {"query": query, "type": "phrase", "slop": 3, "fields": fields, "boost": ranking.phrase}
         wanted.append({"multi_match": together})
-    if ranking.recency:
-        fresh = {"field": "@timestamp", "origin": "now", "pivot": f"{ranking.recency_days * 24:g}h"}
-        wanted.append({"distance_feature": {**fresh, "boost": ranking.recency}})
-    return wanted
+    return wanted + _fresh(ranking)
 
 
 # Quoted phrases and ranges are passed over; a name before a colon is a field's.
@@ -530,6 +634,10 @@ def _filters(request: SearchRequest) -> list[dict[str, Any]]:
             filters += [{"term": {_FACETS[facet]: value}} for value in values]
     if request.ids:
         filters.append({"ids": {"values": list(request.ids)}})
+    if request.within:
+        north, west, south, east = request.within
+        corners = {"top_left": {"lat": north, "lon": west}, "bottom_right": {"lat": south, "lon": east}}
+        filters.append({"geo_bounding_box": {"locations": corners}})
     bounds = {"gte": request.since, "lt": request.until}
     if stated := {key: iso(value) for key, value in bounds.items() if value is not None}:
         filters.append({"range": {"@timestamp": stated}})
@@ -555,6 +663,7 @@ def _hit(hit: Mapping[str, Any]) -> SearchHit:
         description=source.get("description", ""),
         cluster_id=source.get("cluster_id"),
         others=max(0, _same_text(hit) - 1),
+        by_meaning=hit.get("matched_queries") == [_FUSED],
     )
 
 

@@ -98,6 +98,11 @@ class EntitySettings(_Section):
         "en_news_sm",
         description="shipped model (en_news_sm), package name or path of a spaCy pipeline; empty switches the step off",
     )
+    other_languages: str = Field(
+        "",
+        description="the same for articles in languages that `model` isn't for; empty: they get places only, by the "
+        "gazetteer",
+    )
     labels: dict[str, str] = Field(
         default_factory=lambda: {
             "PERSON": "person", "PER": "person",
@@ -122,6 +127,9 @@ class IndexSettings(_Section):
     )
     rollover_gigabytes: float = Field(40, gt=0, description="the same by size of its primary shards")
     rollover_days: int = Field(0, ge=0, description="the same by age; 0: never")
+    semantic: bool = Field(
+        False, description="keep of each English article what it means, and find it by that too (extra `semantic`)"
+    )
 
 
 class RetentionSettings(_Section):

@@ -1,34 +1,48 @@
-"""Article to EnrichedArticle: language, entities, fingerprint. Pure, but for loading the model."""
+"""Article to EnrichedArticle: language, entities, embedding, fingerprint. Pure, but for loading the model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from pipeline.enrich import language
-from pipeline.enrich.entities import EntityModel, load_entity_model
+from pipeline.enrich.embeddings import Embedder, passage
+from pipeline.enrich.entities import EntityModel, load_entity_models
 from pipeline.enrich.fingerprints import content_hash, signature
+from pipeline.enrich.place_names import find_places
 from pipeline.enrich.places import countries_of
 from pipeline.enrich.resolution import EntityReview, read_entity_review, resolve
 from pipeline.errors import ArticleFailed, Reason
-from pipeline.models import Article, EnrichedArticle, Entity, Language, Mention, Source
+from pipeline.models import Article, Embedding, EnrichedArticle, Entity, Language, Mention, Source
 from pipeline.settings import EntitySettings, LanguageSettings
+
+M = TypeVar("M", bound="_Model")
+T = TypeVar("T")
 
 __all__ = ["Enricher", "EntityReview", "load_enricher", "read_entity_review"]
 
 
+NO_MODEL = "none"
+"""What ``entities_model`` says where no model speaks the article's language: places by the gazetteer alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enricher:
-    """The enrich stage with its settings and loaded model. Made by ``load_enricher``."""
+    """The enrich stage with its settings and loaded models. Made by ``load_enricher``.
+
+    Each article is read by the first of ``models`` that speaks its language; without one only by the gazetteer.
+    """
 
     language_settings: LanguageSettings
-    model: EntityModel | None
+    models: tuple[EntityModel, ...]
     review: EntityReview
+    embedder: Embedder | None = None
 
     @property
     def entities_model(self) -> str | None:
-        """Name and version of the loaded model; None where the step is off."""
-        return self.model.name if self.model else None
+        """Names and versions of the loaded models; None where the step is off."""
+        return ", ".join(model.name for model in self.models) or None
 
     def enrich(
         self,
@@ -42,11 +56,41 @@ class Enricher:
         """
         known = [(sources or {}).get(article.source_id) for article in articles]
         languages = [self._language(article, source) for article, source in zip(articles, known, strict=True)]
-        mentions = self._mentions(articles, languages)
+        readers = [self._reader(told) for told in languages]
+        mentions = self._mentions(articles, languages, readers)
+        vectors = _read_by(self.embedder, "embedding", lambda model: model.embed, passage, articles, languages)
         return [
-            self._joined(article, found, named, source.country if source else None)
-            for article, found, named, source in zip(articles, languages, mentions, known, strict=True)
+            self._joined(article, found, reader, named, vector, source.country if source else None)
+            for article, found, reader, named, vector, source in zip(
+                articles, languages, readers, mentions, vectors, known, strict=True
+            )
         ]
+
+    def _reader(self, told: Language | ArticleFailed) -> EntityModel | None:
+        if isinstance(told, ArticleFailed):
+            return None
+        return next((model for model in self.models if model.speaks(told.code)), None)
+
+    def _mentions(
+        self,
+        articles: Sequence[Article],
+        languages: Sequence[Language | ArticleFailed],
+        readers: Sequence[EntityModel | None],
+    ) -> list[tuple[Mention, ...] | ArticleFailed | None]:
+        """Mentions per article, by its reader or the gazetteer; None where the step is off."""
+        found: list[tuple[Mention, ...] | ArticleFailed | None] = [None] * len(articles)
+        for model in self.models:
+            mine = [n for n, reader in enumerate(readers) if reader is model]
+            answers = _read_by(
+                model, "entities", lambda model: model.mentions, _read,
+                [articles[n] for n in mine], [languages[n] for n in mine],
+            )  # fmt: skip
+            for number, answer in zip(mine, answers, strict=True):
+                found[number] = answer
+        for number, told in enumerate(languages):
+            if self.models and readers[number] is None and isinstance(told, Language):
+                found[number] = find_places(_read(articles[number]), told.code)
+        return found
 
     def _language(self, article: Article, source: Source | None) -> Language | ArticleFailed:
         stated = (
@@ -61,43 +105,21 @@ class Enricher:
         except Exception as error:  # noqa: BLE001 - a bug met by one text must not cost the batch
             return _failed("language", article, error)
 
-    def _mentions(
-        self, articles: Sequence[Article], languages: Sequence[Language | ArticleFailed]
-    ) -> list[tuple[Mention, ...] | ArticleFailed | None]:
-        """Mentions per article; None where no model fits its language."""
-        found: list[tuple[Mention, ...] | ArticleFailed | None] = [None] * len(articles)
-        model = self.model
-        if model is None:
-            return found
-        fits = [
-            number
-            for number, spoken in enumerate(languages)
-            if isinstance(spoken, Language) and model.speaks(spoken.code)
-        ]
-        try:
-            batch = model.mentions([_read(articles[number]) for number in fits])
-        except Exception:  # noqa: BLE001 - whatever a component raises: find out which article it was
-            for number in fits:
-                try:
-                    found[number] = model.mentions([_read(articles[number])])[0]
-                except Exception as error:  # noqa: BLE001 - as above
-                    found[number] = _failed(f"entities by {model.name}", articles[number], error)
-        else:
-            for number, mentions in zip(fits, batch, strict=True):
-                found[number] = mentions
-        return found
-
     def _joined(
         self,
         article: Article,
         found: Language | ArticleFailed,
+        reader: EntityModel | None,
         mentions: tuple[Mention, ...] | ArticleFailed | None,
+        vector: tuple[float, ...] | ArticleFailed | None,
         country: str | None,
     ) -> EnrichedArticle | ArticleFailed:
         if isinstance(found, ArticleFailed):
             return found
         if isinstance(mentions, ArticleFailed):
             return mentions
+        if isinstance(vector, ArticleFailed):
+            return vector
         entities: tuple[Entity, ...] = ()
         try:
             if mentions:
@@ -107,33 +129,75 @@ class Enricher:
                     headline=article.headline,
                     source_country=country,
                     review=self.review,
+                    language=found.code,
                 )
                 entities = tuple(_in_body(entity, len(article.body)) for entity in named)
             return EnrichedArticle(
                 article=article,
                 language=found,
                 entities=entities,
-                entities_model=None if mentions is None else self.entities_model,
+                entities_model=None if mentions is None else reader.name if reader else NO_MODEL,
                 content_hash=content_hash(article.body, standfirst=article.description),
                 signature=signature(article.body, standfirst=article.description),
                 countries=countries_of((e.place, e.count) for e in entities if e.place is not None),
+                embedding=Embedding(model=self.embedder.name, vector=vector) if self.embedder and vector else None,
             )
         except Exception as error:  # noqa: BLE001 - as above
             return _failed("entities", article, error)
 
 
 def load_enricher(
-    language_settings: LanguageSettings, entity_settings: EntitySettings, *, review: EntityReview | None = None
+    language_settings: LanguageSettings,
+    entity_settings: EntitySettings,
+    *,
+    review: EntityReview | None = None,
+    embedder: Embedder | None = None,
 ) -> Enricher:
-    """Load what enriching needs, once per process. Raises ConfigurationError when the model can't be loaded.
+    """Load what enriching needs, once per process. Raises ConfigurationError when a model can't be loaded.
 
     ``review`` is what people decided about entities, from ``read_entity_review(config_dir / "entities.toml")``.
+    Without an ``embedder`` articles get no embedding.
     """
     return Enricher(
         language_settings=language_settings,
-        model=load_entity_model(entity_settings),
+        models=load_entity_models(entity_settings),
         review=review or EntityReview(),
+        embedder=embedder,
     )
+
+
+class _Model(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def speaks(self, language: str) -> bool: ...
+
+
+def _read_by(
+    model: M | None,
+    what: str,
+    work: Callable[[M], Callable[[Sequence[str]], list[T]]],
+    read: Callable[[Article], str],
+    articles: Sequence[Article],
+    languages: Sequence[Language | ArticleFailed],
+) -> list[T | ArticleFailed | None]:
+    """What the model finds in each article, or why it failed; None without a model that speaks its language."""
+    found: list[T | ArticleFailed | None] = [None] * len(articles)
+    if model is None:
+        return found
+    spoken = [number for number, told in enumerate(languages) if isinstance(told, Language) and model.speaks(told.code)]
+    try:
+        batch = work(model)([read(articles[number]) for number in spoken])
+    except Exception:  # noqa: BLE001 - whatever a component raises: find out which article it was
+        for number in spoken:
+            try:
+                (found[number],) = work(model)([read(articles[number])])
+            except Exception as error:  # noqa: BLE001 - as above
+                found[number] = _failed(f"{what} by {model.name}", articles[number], error)
+    else:
+        for number, answer in zip(spoken, batch, strict=True):
+            found[number] = answer
+    return found
 
 
 def _read(article: Article) -> str:

@@ -7,18 +7,18 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline import urls
 from pipeline.index.templates import family
-from pipeline.models import ArticleRef, DateRecord, EnrichedArticle, EntityType, Place
+from pipeline.models import ArticleRef, DateRecord, EnrichedArticle, EntityType, Place, Precision
 
 NOT_HASHED = frozenset({
     # When and how an article was met says nothing of what it says: none of these is worth a write.
-    "@timestamp", "timestamp_basis", "discovered_at", "first_seen_at", "fetched_at", "archive", "run", "source", "url",
-    "path", "alternate_urls", "duplicate_of", "cluster_id", "similarity", "revisions", "revision_count", "origins",
-    "document_hash", "embedding",
+    "@timestamp", "timestamp_basis", "discovered_at", "first_seen_at", "delay_seconds", "fetched_at", "archive",
+    "run", "source", "url", "path", "alternate_urls", "duplicate_of", "cluster_id", "similarity", "revisions",
+    "revision_count", "origins", "document_hash", "embedding",
 })  # fmt: skip
 """Fields that ``document_hash`` leaves out; so it does with the candidates of dates."""
 
@@ -102,7 +102,6 @@ def to_document(
         **_dated("published", published),
         **_dated("modified", article.modified),
         "discovered_at": iso(discovered_at) if discovered_at else None,
-        "first_seen_at": iso(seen_at),
         "fetched_at": iso(article.fetched_at),
         "language": enriched.language.code,
         "language_confidence": round(enriched.language.confidence, 4),
@@ -139,12 +138,29 @@ def to_document(
         "run": {"id": run_id},
     }
     source = {key: kept for key, value in fields.items() if (kept := _kept(value)) is not None}
+    source = first_seen(source, iso(seen_at))
     source["document_hash"] = document_hash(source)
     return Document(
         id=urls.document_id(canonical) if canonical else urls.content_id(enriched.content_hash),
         family=family(enriched.language.code),
         source=source,
     )
+
+
+def first_seen(source: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """The fields of an article that was first seen at this moment, with those that follow from it. Pure.
+
+    These are @timestamp where the publication date is unknown, and ``delay_seconds`` where it is known to the minute.
+    """
+    seen = {key: value for key, value in source.items() if key != "delay_seconds"} | {"first_seen_at": at}
+    if source.get("timestamp_basis") == "first_seen":
+        seen["@timestamp"] = at
+    precision = source.get("published", {}).get("precision")
+    if source.get("published_at") and precision and precision != Precision.DAY:
+        delay = datetime.fromisoformat(at) - datetime.fromisoformat(source["published_at"])
+        if delay >= timedelta():
+            seen["delay_seconds"] = round(delay.total_seconds())
+    return seen
 
 
 def _place(name: str, place: Place) -> dict[str, Any]:

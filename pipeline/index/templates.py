@@ -184,6 +184,7 @@ def article_mapping(*, semantic: bool = False) -> dict[str, Any]:
     modified_at, modified.*     the same for the last change
     discovered_at               when the run that brought it was planned: its age among copies
     first_seen_at, fetched_at   when this index first held it; when these bytes were read
+    delay_seconds               from published_at to first_seen_at, where the one is known to the minute
     language, language_confidence, language_agreement, stated_language    ISO 639-1 code or ``und``
     word_count                  words of the body
     entities.<type>             names, for facets; ``entities.<type>.text`` for searching; entities.model
@@ -230,6 +231,7 @@ def article_mapping(*, semantic: bool = False) -> dict[str, Any]:
         "modified": _date_record(),
         "discovered_at": _DATE,
         "first_seen_at": _DATE,
+        "delay_seconds": _LONG_INTEGER,
         "fetched_at": _DATE,
         "language": _KEYWORD,
         "language_confidence": _FLOAT,
@@ -290,6 +292,8 @@ def run_mapping() -> dict[str, Any]:
             "outcomes": _object(**{kind.value: _LONG_INTEGER for kind in OutcomeKind}),
             "reasons": _nested(reason=_KEYWORD, count=_LONG_INTEGER),
             "sources": _KEYWORD,
+            # So that who chooses a source in Kibana, among articles or failures, sees the runs that asked it.
+            "source": _object(id=_alias("sources")),
             "seconds": _object(total=_FLOAT, **dict.fromkeys(get_args(Stage), _FLOAT)),
             "entities_model": _KEYWORD,
             "error": _object(type=_KEYWORD, message=_TEXT),

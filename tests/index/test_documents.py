@@ -9,7 +9,7 @@ import pytest
 from indexing.articles import NOON, document, enriched
 
 from pipeline import urls
-from pipeline.index.documents import NOT_HASHED, document_hash, to_document
+from pipeline.index.documents import NOT_HASHED, document_hash, first_seen, iso, to_document
 from pipeline.index.templates import article_mapping
 from pipeline.models import ArticleRef, DateCandidate, RemovedText
 
@@ -63,6 +63,18 @@ def test_the_timestamp_is_never_in_the_future() -> None:
     assert source["@timestamp"] == "2024-05-01T12:00:00.000Z"
     assert source["timestamp_basis"] == "first_seen"
     assert source["published_at"] == "2024-05-02T12:00:00.000Z"
+
+
+def test_the_delay_is_what_is_known_of_it() -> None:
+    """From publication to first sight in seconds; nothing where a page states a day, a future, or nothing."""
+    assert document(published_at=NOON - timedelta(minutes=5), seen_at=NOON).source["delay_seconds"] == 300
+    for published_at in (None, NOON + timedelta(days=1)):
+        assert "delay_seconds" not in document(published_at=published_at, seen_at=NOON).source
+    stated = document(published_at=NOON - timedelta(days=1), seen_at=NOON).source
+    later = first_seen(stated, iso(NOON + timedelta(hours=1)))
+    assert later["delay_seconds"] == 25 * 3600
+    only_day = {**stated, "published": {**stated["published"], "precision": "day"}}
+    assert "delay_seconds" not in first_seen(only_day, iso(NOON))
 
 
 def test_the_same_input_gives_the_same_document() -> None:
@@ -147,7 +159,7 @@ def test_every_field_has_a_place_in_the_mapping() -> None:
                 check(item, properties[key].get("properties", {}) if properties[key].get("enabled", True) else _Any())  # type: ignore[arg-type]
 
     check(full, article_mapping()["properties"])
-    assert set(article_mapping()["properties"]) >= NOT_HASHED
+    assert set(article_mapping(semantic=True)["properties"]) >= NOT_HASHED
     assert full["archive"] == {"file": "2024/05/01.warc.gz", "offset": 7, "digest": "sha1:A"}
 
 

@@ -8,13 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from elasticsearch import BadRequestError, Elasticsearch
-from indexing.articles import document
+from indexing.articles import NOON, document, enriched
 
+from pipeline.enrich.embeddings import load_embedder
 from pipeline.errors import ConfigurationError, FatalError
 from pipeline.index import templates
 from pipeline.index.analyzers import ANALYZERS
+from pipeline.index.documents import to_document
 from pipeline.index.templates import Names, ensure_family, set_up, state
 from pipeline.index.writer import write
+from pipeline.models import Embedding, OutcomeKind
+from pipeline.search import SearchRequest, get_document, search
 from pipeline.settings import IndexSettings
 
 
@@ -32,7 +36,7 @@ def test_an_outdated_template_is_seen_and_renewed(
     mapping = templates.article_mapping()
     wanted = {key: value for key, value in copy.deepcopy(mapping).items() if key != "_meta"}
     wanted["properties"]["reading_minutes"] = {"type": "integer"}
-    monkeypatch.setattr(templates, "article_mapping", lambda: templates._versioned(wanted))
+    monkeypatch.setattr(templates, "article_mapping", lambda **_: templates._versioned(wanted))
     states = state(client, settings, prefix)
     index = Names(prefix).first_index("en")
     assert states[f"template {prefix}@articles"] == "outdated"
@@ -51,7 +55,7 @@ def test_a_mapping_that_cannot_change_in_place_is_told(
     write(client, [document()], settings=settings, prefix=prefix)
     wanted = {key: value for key, value in copy.deepcopy(templates.article_mapping()).items() if key != "_meta"}
     wanted["properties"]["word_count"] = {"type": "keyword"}
-    monkeypatch.setattr(templates, "article_mapping", lambda: templates._versioned(wanted))
+    monkeypatch.setattr(templates, "article_mapping", lambda **_: templates._versioned(wanted))
     with pytest.raises(FatalError, match="build it anew"):
         set_up(client, settings, prefix)
     monkeypatch.undo()
@@ -136,3 +140,29 @@ def test_odd_prefixes_are_refused(prefix: str) -> None:
     """A prefix that Elasticsearch or our patterns can't carry is named before anything is created."""
     with pytest.raises(ConfigurationError, match="prefix"):
         Names(prefix)
+
+
+def test_vectors_can_come_later(client: Elasticsearch, prefix: str, settings: IndexSettings) -> None:
+    """An index made without vectors takes them after the next set-up; nothing of the article is lost by it."""
+    semantic = settings.model_copy(update={"semantic": True})
+    bare = document()
+    write(client, [bare], settings=settings, prefix=prefix)
+    question = SearchRequest(query="board puts off a resolution", prefix=prefix)
+    assert search(client, question, embedder=load_embedder()).total == 0
+    assert "outdated" in state(client, semantic, prefix).values()
+    set_up(client, semantic, prefix)
+    (vector,) = load_embedder().embed(["The board postponed the resolution."])
+    made = enriched(embedding=Embedding(model=load_embedder().name, vector=vector))
+    (written,) = write(client, [to_document(made, seen_at=NOON, run_id="2")], settings=semantic, prefix=prefix)
+    assert written.outcome.kind is OutcomeKind.UPDATED
+    # Noting another address rewrites the document inside Elasticsearch: the vector stays.
+    again = document("https://news.example.com/story/print", str(bare.source["body"]))
+    (noted,) = write(client, [again], settings=semantic, prefix=prefix)
+    assert noted.outcome.kind is OutcomeKind.DUPLICATE
+    assert [hit.id for hit in search(client, question, embedder=load_embedder()).hits] == [bare.id]
+    stored = get_document(client, bare.id, prefix=prefix)
+    assert stored is not None
+    assert stored["alternate_urls"] == ["https://news.example.com/story/print"]
+    assert "embedding" not in stored
+    set_up(client, settings, prefix)
+    assert set(state(client, settings, prefix).values()) == {"current"}

@@ -12,6 +12,7 @@ from pipeline.models import (
     Article,
     ArticleRef,
     DateRecord,
+    Embedding,
     EnrichedArticle,
     Entity,
     EntityType,
@@ -40,6 +41,7 @@ def enriched(
     modified_at: datetime | None = None,
     digest: str | None = None,
     people: tuple[str, ...] = (),
+    embedding: Embedding | None = None,
     **fields: Any,
 ) -> EnrichedArticle:
     """An enriched article; each URL has a text of its own unless ``body`` is given."""
@@ -64,6 +66,7 @@ def enriched(
         entities=entities,
         entities_model="test",
         content_hash=hashlib.sha256(text.encode(errors="replace")).hexdigest(),
+        embedding=embedding,
     )
 
 
