@@ -42,6 +42,7 @@ _WORDS = re.compile(
     r"|(?P<day3>\d{1,2})-(?P<month3>[^\W\d_]{3,9})-(?P<year3>(?:19|20)\d{2}))(?!\d)"
     r"|(?P<month2>[^\W\d_]{3,12})\.?\s+(?P<day2>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year2>(?:19|20)\d{2})(?!\d)"
 )
+_YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d{2}),?\s+([^\W\d_]{3,12})\.?\s+(\d{1,2})(?!\d)")
 _CLOCK = re.compile(
     r"(?<![\d:])(?P<hour>[01]?\d|2[0-3])[:.h](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?\s?m\b\.?)?"
     r"\s*\(?(?P<zone>(?:UTC|GMT)?[+-]\d{2}:?\d{2}|UTC|GMT|Z|BST|E[SD]?T|C[SD]T|M[SD]T|P[SD]?T|CET|CEST|IST|JST|AE[SD]T)?(?![\w:])",
@@ -148,6 +149,10 @@ def find_date(text: str, start: int = 0) -> tuple[ParsedDate, int, int] | None:
         year = next((value for key in ("year", "year2", "year3") if (value := match[key])), "0")
         if number := _month(month):
             found.append((match.start(), match.end(), (int(year), number, int(day))))
+            break
+    for match in _YEAR_FIRST.finditer(text, start):
+        if number := _month(match[2]):
+            found.append((match.start(), match.end(), (int(match[1]), number, int(match[3]))))
             break
     for pattern, order in ((_CJK, (1, 2, 3)), (_SLASHED_ISO, (1, 3, 4)), (_LOOSE_ISO, (1, 2, 3))):
         if hit := pattern.search(text, start):

@@ -158,7 +158,13 @@ def _dates(
     if visible and published[0] is not visible[0] and is_earlier(visible[0], published[0]):
         # Sites that moved to a new system state the day of the move to machines, and the true day to readers.
         published.insert(0, visible[0])
-    return choose(published, ceiling=page.fetched_at), choose(modified, ceiling=page.fetched_at)
+    record = choose(published, ceiling=page.fetched_at)
+    if record is None and not any(statement.source.startswith("meta.") for statement in modified):
+        # "Updated on …" and nothing else: the best date that the page gives its readers. Where the content system stamps
+        # changes for machines but no publication, the page is one that is kept up for years; there it says nothing.
+        shown_updates = [Statement(s.source, s.text, weak=True) for s in modified if s.source == "text.updated"]
+        record = choose(published + shown_updates, ceiling=page.fetched_at)
+    return record, choose(modified, ceiling=page.fetched_at)
 
 
 def parse(text: str) -> HtmlElement | None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from lxml.html import HtmlElement
 
 from pipeline.extract.dates import ParsedDate, find_date, parse_date
+from pipeline.extract.density import prose_length
 
 # How far from the headline a date line may stand, in characters of visible text.
 BEFORE_HEADLINE = 400
@@ -74,6 +76,9 @@ _INLINE = frozenset(
 _SKIPPED = frozenset("script style template noscript svg select option nav footer iframe button textarea".split())
 _WRAPPERS = frozenset({"nav", "button", "noscript"})  # one that is never closed swallows the page
 _SKIPPED_CLASS = re.compile(r"related|recent|sidebar|comments|carousel|recommend|popular|trending", re.I)
+_MAIN_SHARE = 0.3
+"""What holds more of a page's prose than this is its main part, whatever its class is called ("max-w-sidebar")."""
+_CLASSES_ASKED = 50  # such parts of a page are asked how much prose they hold; beyond, the class decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +138,36 @@ def read_datelines(tree: HtmlElement, headline: str, nearby: Nearby) -> list[Dat
         after = []  # a list of other articles, each with its date
     if after or before:
         return after + before
-    # None beside the headline: a line at the article's end that says "Published on …" will do, if there is only one.
+    # None beside the headline: a line at the article's end that says "Published on …" or "Last updated …" will do, if
+    # there is only one, or else the date that the page marks up as a time in the article's own element.
     everything = _visible_lines(tree, headline, _MAX_TEXT)[0]
-    labelled = [line for n in range(len(everything)) for line in _dates_in(everything, n) if line.role == "published"]
-    return labelled[:1] if len({line.date.value for line in labelled}) == 1 else []
+    labelled = [line for number in range(len(everything)) for line in _dates_in(everything, number) if line.role]
+    single = [line for role in ("published", "updated") if (line := _single(labelled, role))]
+    return single or [line for line in (_single(_times_in_article(tree), ""),) if line]
+
+
+def _single(lines: list[DateLine], role: str) -> DateLine | None:
+    of_role = [line for line in lines if line.role == role]
+    return of_role[0] if len({line.date.value for line in of_role}) == 1 else None
+
+
+def _times_in_article(tree: HtmlElement) -> list[DateLine]:
+    """The dates of the ``time`` elements in the article element that the headline stands in, or in the only one."""
+    h1 = next(tree.iter("h1"), None)
+    own = next(h1.iterancestors("article"), None) if h1 is not None else None
+    if own is None:
+        articles = list(itertools.islice(tree.iter("article"), 2))
+        own = articles[0] if len(articles) == 1 else None
+    if own is None:
+        return []
+    found = []
+    for element in itertools.islice(own.iter("time"), 20):
+        inside = itertools.takewhile(lambda ancestor: ancestor is not own, element.iterancestors())
+        if any(_SKIPPED_CLASS.search(ancestor.get("class") or "") for ancestor in inside):
+            continue
+        if date := parse_date((element.get("datetime") or "")[:60]):
+            found.append(DateLine("", date))
+    return found
 
 
 def read_bylines(nearby: Nearby) -> list[str]:
@@ -185,7 +216,8 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
     current: list[str] = []
     title_at: int | None = None
     exact = False
-    beyond = total = 0
+    beyond = total = asked = 0
+    most = 0.0
 
     def flush() -> bool:
         nonlocal beyond, total, title_at
@@ -233,7 +265,10 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
                 # The first h1 will do until the headline itself is met.
                 title_at, exact, beyond = len(lines), same, 0
         elif title_at is not None and _SKIPPED_CLASS.search(element.get("class") or ""):
-            continue
+            asked += 1
+            most = _MAIN_SHARE * prose_length(tree) if asked == 1 else most
+            if asked > _CLASSES_ASKED or prose_length(element) <= most:
+                continue
         if tag == "time" and (stated := element.get("datetime")) and len(stated) <= 60 and parse_date(stated):
             current.append(f" {stated} ")
             continue

@@ -81,12 +81,10 @@ def read_structured(tree: HtmlElement, headline_hint: str | None = None) -> Stru
     """Read all statements of a parsed page. Never raises on bad content: broken or oversized blocks are left out."""
     nodes: list[dict[str, Any]] = []
     skipped = 0
-    for number, script in enumerate(tree.iterfind(".//script[@type]")):
-        if number > 2000 or len(nodes) >= MAX_NODES:
+    for text in _blocks(tree):
+        if len(nodes) >= MAX_NODES:
             break
-        if "ld+json" not in (script.get("type") or "").lower():
-            continue
-        block = _read_block(script.text or "")
+        block = _read_block(text)
         if block is None:
             skipped += 1
             continue
@@ -130,6 +128,17 @@ def plain(value: str) -> str:
     if "<" in value:
         value = _TAGS.sub(" ", value)
     return " ".join(_CONTROL.sub(" ", value).split())
+
+
+def _blocks(tree: HtmlElement) -> Iterator[str]:
+    """The JSON-LD texts of a page, in their order."""
+    for number, element in enumerate(tree.iter("script", "meta")):
+        if number > 4000:
+            return
+        if element.tag == "script" and "ld+json" in (element.get("type") or "").lower():
+            yield element.text or ""
+        elif element.get("name") == "script:ld+json":
+            yield element.get("content") or ""  # what Next.js makes of a block that it is given as a meta tag
 
 
 def _read_block(text: str) -> Any:
