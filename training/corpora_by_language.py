@@ -95,7 +95,8 @@ def _apart(sentences: list[Sentence], block: int) -> tuple[list[Sentence], list[
 
 _CONTRACTED = {"de": "d", "em": "n", "por": "pel"}
 _TAKEN_APART = re.compile(
-    r"\b(?:([Dd]e|[Ee]m|[Pp]or) (os?|as?)|([Dd]e|[Ee]m) (uma?s?|el[ea]s?|est[ea]s?|ess[ea]s?|aquel[ea]s?|isto|isso|aquilo)|([Aa]) (os?|as?))\b"
+    r"\b(?:([Dd]e|[Ee]m|[Pp]or) (os?|as?)"
+    r"|([Dd]e|[Ee]m) (uma?s?|el[ea]s?|est[ea]s?|ess[ea]s?|aquel[ea]s?|isto|isso|aquilo)|([Aa]) (os?|as?))\b"
 )
 
 

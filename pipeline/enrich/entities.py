@@ -1,8 +1,8 @@
 """People, places and organisations in an article, found by a spaCy pipeline.
 
 Any pipeline will do that sets ``doc.ents``: a package such as ``en_core_web_sm``, a folder, or one of those that come
-with this project in ``models/``, by its name (``en_news_sm``). Its labels become this project's types through
-``entities.labels`` in the settings.
+with this project in ``models/``, by its name (``en_news_sm``, ``en_news_acc``). Its labels become this project's types
+through ``entities.labels`` in the settings.
 """
 
 from __future__ import annotations
@@ -34,16 +34,18 @@ _EDGES = " \t\r\n\f\v\u00a0\u200b\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class EntityModel:
-    """A loaded spaCy pipeline: its ``name`` with version, its ``language`` (``xx`` for any), its label mapping."""
+    """A loaded spaCy pipeline: its ``name`` with version, its ``languages`` (``xx`` for any), its label mapping."""
 
     name: str
-    language: str
+    languages: tuple[str, ...]
     labels: Mapping[str, EntityType]
     nlp: SpacyPipeline
 
     def speaks(self, language: str) -> bool:
         """Whether the model is for texts in ``language``; a document never goes through one of another."""
-        return self.language in _MULTILINGUAL or (language != UNDETERMINED and same_language(self.language, language))
+        if set(self.languages) & set(_MULTILINGUAL):
+            return True
+        return language != UNDETERMINED and any(same_language(own, language) for own in self.languages)
 
     def mentions(self, bodies: Sequence[str]) -> list[tuple[Mention, ...]]:
         """The mentions in each body, in order; ``body[m.start:m.end] == m.text`` for each.
@@ -65,13 +67,27 @@ class EntityModel:
         return [tuple(mentions) for mentions in found]
 
 
+def load_entity_models(settings: EntitySettings) -> tuple[EntityModel, ...]:
+    """``entities.model`` and ``entities.other_languages``, in that order; nothing where the step is off.
+
+    Raises ConfigurationError as ``load_entity_model`` does.
+    """
+    model = load_entity_model(settings)
+    if model is None:
+        return ()
+    other = settings.other_languages and _loaded(settings.other_languages, "other_languages", _labels(settings))
+    return (model, other) if other else (model,)
+
+
 def load_entity_model(settings: EntitySettings) -> EntityModel | None:
     """The model that ``entities.model`` names, loaded once per process; None where the setting is empty.
 
     Raises ConfigurationError when it can't be loaded, finds no entities or maps labels to unknown types.
     """
-    if not settings.model:
-        return None
+    return _loaded(settings.model, "model", _labels(settings)) if settings.model else None
+
+
+def _labels(settings: EntitySettings) -> dict[str, EntityType]:
     labels: dict[str, EntityType] = {}
     for label, kind in settings.labels.items():
         try:
@@ -79,19 +95,26 @@ def load_entity_model(settings: EntitySettings) -> EntityModel | None:
         except ValueError:
             allowed = ", ".join(sorted(EntityType))
             raise ConfigurationError(f"entities.labels.{label}: {kind!r} is not one of {allowed}") from None
-    nlp = _load(settings.model)
+    return labels
+
+
+def _loaded(model: str, setting: str, labels: Mapping[str, EntityType]) -> EntityModel:
+    nlp = _load(model, setting)
     meta = nlp.meta
     name = f"{meta.get('lang', '')}_{meta.get('name', '')}-{meta.get('version', '')}"
-    return EntityModel(name=name, language=language_code(meta.get("lang")) or "xx", labels=labels, nlp=nlp)
+    # A model for several languages says in its meta.json which they are; spaCy's own have one, or xx for any.
+    languages = tuple(meta.get("languages") or [language_code(meta.get("lang")) or "xx"])
+    return EntityModel(name=name, languages=languages, labels=labels, nlp=nlp)
 
 
 @cache
-def _load(model: str) -> SpacyPipeline:
+def _load(model: str, setting: str) -> SpacyPipeline:
     # Imported here: spaCy takes a second and some 100 MB, which runs without entities needn't pay.
     import spacy
     from thinc.api import NumpyOps, get_current_ops, set_current_ops
 
-    import pipeline.enrich.name_lists  # noqa: F401 - makes its component known to spaCy
+    import pipeline.enrich.name_lists
+    import pipeline.enrich.transformer_ner  # noqa: F401 - both make their components known to spaCy
 
     if type(get_current_ops()) is NumpyOps:
         # numpy's own matrix products are 1.7 times faster here than those of BLIS, which spaCy would use; the
@@ -99,16 +122,22 @@ def _load(model: str) -> SpacyPipeline:
         set_current_ops(NumpyOps(use_blis=False))
     try:
         nlp = spacy.load(_SHIPPED / model if (_SHIPPED / model / "meta.json").is_file() else model)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"entities.{setting}: the pipeline {model!r} needs a package that isn't installed: {error}",
+            hint="en_news_acc needs the extra accurate: pip install 'news-pipeline[accurate]', or uv sync --extra "
+            "accurate in a checkout. en_news_sm needs nothing more.",
+        ) from error
     except Exception as error:  # a broken pipeline raises whatever its files and code happen to raise
         raise ConfigurationError(
-            f"entities.model: the spaCy pipeline {model!r} can't be loaded: {type(error).__name__}: {error}",
+            f"entities.{setting}: the spaCy pipeline {model!r} can't be loaded: {type(error).__name__}: {error}",
             hint="Name an installed package (python -m spacy download en_core_web_sm, or pip install it) or a folder "
             "with config.cfg and meta.json; an empty setting switches entities off.",
         ) from error
     if not any("doc.ents" in nlp.get_pipe_meta(pipe).assigns for pipe in nlp.pipe_names):
         components = ", ".join(nlp.pipe_names) or "none"
         raise ConfigurationError(
-            f"entities.model: the pipeline {model!r} finds no entities; its components are {components}",
+            f"entities.{setting}: the pipeline {model!r} finds no entities; its components are {components}",
             hint="It needs a component that sets doc.ents, such as ner or entity_ruler.",
         )
     return nlp

@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -45,13 +45,16 @@ AREAS = (
     ("Siberia", "RU", "Novosibirsk", "Сибирь, Sibirien, Sibéria, Sibir, Siperia"),
     ("Donbas", "UA", "Donetsk", "Donbass, Донбасс, Донбас"),
     ("West Bank", "PS", "Ramallah", "Westjordanland, Cisjordânia, Vestbredden, Västbanken, Западный берег, Länsiranta"),
-    ("Gaza Strip", "PS", "Gaza", "Gazastreifen, Faixa de Gaza, Сектор Газа, Gazaremsan, Gazastriben, Gazastripa, Gazan kaista"),
+    ("Gaza Strip", "PS", "Gaza", "Gazastreifen, Faixa de Gaza, Сектор Газа, Gazaremsan, Gazastriben, Gazastripa"),
     ("South Ossetia", "GE", "Tskhinvali", "Südossetien, Ossétia do Sul, Южная Осетия"),
     ("Nagorno-Karabakh", "AZ", "Xankandi", "Bergkarabach, Нагорный Карабах"),
     ("Transnistria", "MD", "Tiraspol", "Transnistrien, Приднестровье"),
     ("Lapland", "FI", "Rovaniemi", "Lappland, Lappi"),
 )  # fmt: skip
 """Areas much in the news that are no first-level region: name, country, the city whose point is theirs, other names."""
+
+_VOICED = "\u3099\u309a"
+"""Marks that make another letter of a Japanese one; they are no accents."""
 
 _DECISIVE = 5.0
 """A city so many times larger than the next of its name is meant unless the article speaks for another."""
@@ -74,7 +77,7 @@ _KNOWN_COUNTRY = 5_000_000
 
 def fold(name: str) -> str:
     """A name without accents, case, dots and doubled blanks, for comparing."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c) or c in _VOICED)
     plain = plain.replace("’", "'").replace("ı", "i").casefold()
     return " ".join(re.sub(r"[.,]", "", plain).split()).removeprefix("the ")
 
@@ -140,23 +143,25 @@ def is_known(name: str, language: str = "en") -> bool:
     return any(o.population >= _SMALL or o.place.kind == "country" for o in _options(name, language))
 
 
+@cache
 def names_of_places(language: str) -> Mapping[str, str]:
     """What a text in ``language`` calls countries and large cities, each with the kind of place it is.
 
     Countries, and cities that stand for a time zone, under the language's own names (CLDR); in languages written in
-    Latin letters also the other cities of half a million inhabitants, under the name that GeoNames gives first.
-    Empty for languages that the gazetteer has no names in.
+    Latin letters also the other cities of half a million inhabitants, under the name that GeoNames gives first. Cities
+    called like people (Sofía) only from two millions. Empty for languages that the gazetteer has no names in.
     """
     names = _content()["names"].get(language)
     if names is None:
         return {}
     found = dict.fromkeys(names["countries"], "country")
     latin = sum(name[0].isascii() for name in found) > len(found) / 2
-    for row in _content()["cities"] if latin else ():
-        if row[3] >= 500_000:
-            found.setdefault(str(row[6][0]), "city")
-    for name in names["cities"]:
-        found.setdefault(name, "city")
+    people = set(_content()["called_like_people"])
+    large = {row[0]: row for row in _content()["cities"] if row[3] >= 500_000}
+    cities = [*((str(row[6][0]), number) for number, row in large.items() if latin), *names["cities"].items()]
+    for name, number in cities:
+        if name not in people or (number in large and large[number][3] >= 2_000_000):
+            found.setdefault(name, "city")
     return found
 
 
@@ -203,7 +208,7 @@ def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, sour
         options = [o for o in options if o.population >= 500_000 or o.place.country in named]
     if not options:
         return None
-    fits = [o for o in options if o.place.country in named]
+    fits = [o for o in options if o.place.country in named and (o.own_name or o.population >= 500_000)]
     if not fits and source_country:
         fits = [o for o in options if o.place.country == source_country and o.population >= _SMALL]
     largest = sorted(options, key=lambda o: -o.population)
@@ -331,7 +336,7 @@ def _names_in(language: str) -> dict[str, tuple[_Candidate, ...]]:
     found: dict[str, tuple[_Candidate, ...]] = {}
     for name, number in names["cities"].items():
         if number in by_id:
-            found[fold(name)] = (by_id[number],)
+            found[fold(name)] = (replace(by_id[number], own_name=True),)
     for name, code in names["countries"].items():
         if (number := numbers.get(code)) in by_id:
             found[fold(name)] = (by_id[number],)

@@ -12,10 +12,12 @@ import tomllib
 import unicodedata
 from bisect import bisect
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
+from pipeline.enrich.inflection import base_forms
 from pipeline.enrich.places import demonyms, fold, is_country, is_known, locate
 from pipeline.errors import ConfigurationError
 from pipeline.models import Entity, EntityType, Mention, Place
@@ -104,6 +106,25 @@ _TITLES = frozenset(
     constable officer private corporal executive ceo comrade herr frau monsieur madame dictator"""
     .split()
 )  # fmt: skip
+_TITLES_IN = {
+    "de": """präsident präsidentin bundespräsident bundeskanzler bundeskanzlerin kanzler kanzlerin minister ministerin
+    ministerpräsident ministerpräsidentin premierminister premierministerin außenminister außenministerin
+    innenminister innenministerin finanzminister verteidigungsminister bürgermeister oberbürgermeister herr frau dr.
+    dr prof. prof professor papst könig königin prinz prinzessin general trainer richter""",
+    "pt": """presidente primeiro-ministro primeira-ministra ministro ministra governador governadora prefeito prefeita
+    senador senadora deputado deputada general coronel doutor doutora dr. dra. sr. sra. dom dona papa rei rainha""",
+    "ru": """президент президента президенту премьер премьер-министр премьер-министра министр министра министру
+    губернатор губернатора глава главы генерал генерала папа король королева господин госпожа""",
+    "sv": """statsminister statsministern utrikesminister president presidenten minister kung drottning prins prinsessa
+    herr fru professor general dr""",
+    "da": """statsminister statsministeren udenrigsminister præsident præsidenten minister kong dronning prins prinsesse
+    hr. fru professor general dr.""",
+    "no": """statsminister statsministeren utenriksminister utanriksminister president presidenten minister kong
+    dronning prins prinsesse professor general dr.""",
+    "fi": """presidentti pääministeri ulkoministeri ministeri kuningas kuningatar prinssi kenraali professori tohtori
+    herra rouva""",
+}  # fmt: skip
+"""Titles in front of names in the languages of the other models; in English they also decide on types."""
 _BESIDE_TITLES = frozenset("the us u.s. uk north south state of".split())
 _NO_NAMES = frozenset(
     """north south east west northern southern eastern western northeast northwest southeast southwest scroll photo
@@ -149,7 +170,9 @@ def entity_key(kind: EntityType, name: str) -> str:
 # -------------------------------------------------------------------------------------------------- mentions
 
 
-def clean_mentions(mentions: Iterable[Mention], body: str, *, blocked: frozenset[str] = frozenset()) -> list[Mention]:
+def clean_mentions(
+    mentions: Iterable[Mention], body: str, *, blocked: frozenset[str] = frozenset(), language: str = "en"
+) -> list[Mention]:
     """Mentions as names: without titles, possessives, quotes; cut at line ends; in order, none within another.
 
     ``body[m.start:m.end] == m.text`` holds for each, as it does for those given.
@@ -157,7 +180,7 @@ def clean_mentions(mentions: Iterable[Mention], body: str, *, blocked: frozenset
     found: list[Mention] = []
     taken = 0
     for mention in sorted(mentions, key=lambda m: (m.start, -m.end)):
-        cleaned = _clean(mention, body)
+        cleaned = _clean(mention, body, language)
         if cleaned is None or cleaned.start < taken or fold(cleaned.text) in blocked:
             continue
         found.append(cleaned)
@@ -165,7 +188,7 @@ def clean_mentions(mentions: Iterable[Mention], body: str, *, blocked: frozenset
     return found
 
 
-def _clean(mention: Mention, body: str) -> Mention | None:
+def _clean(mention: Mention, body: str, language: str) -> Mention | None:
     start, end = mention.start, mention.end
     line_end = re.search(r"[\r\n\f\v]", body[start:end].rstrip())
     if line_end:
@@ -177,23 +200,28 @@ def _clean(mention: Mention, body: str) -> Mention | None:
     elif re.search(r"['’]s$", body[start:end]) and " " in body[start:end]:
         end -= 2
     words = list(re.finditer(r"\S+", body[start:end]))
+    titles = _titles(language)
     if mention.type is EntityType.PERSON:
         first = 0
-        while first < len(words) - 1 and _goes_with_titles(words[first][0].rstrip(",")):
+        while first < len(words) - 1 and _goes_with_titles(words[first][0].rstrip(","), language):
             first += 1
         # Peoples and directions in front go only together with a title: "North Korean leader Kim".
-        if any(word[0].casefold() in _TITLES for word in words[:first]):
+        if any(word[0].casefold() in titles for word in words[:first]):
             start += words[first].start()
     start, end = _trim(body, start, end)
     text = body[start:end]
     if not any(c.isalpha() for c in text) or len(text) > 120:
         return None
-    if text.casefold() in _TITLES:
+    if text.casefold() in titles:
         return None
     lower_case = text == text.lower() != text.upper()  # scripts without capitals stay
     if lower_case and mention.type in (EntityType.PERSON, EntityType.PLACE):
         return None
     kind = mention.type
+    if kind in (EntityType.PERSON, EntityType.ORGANIZATION) and is_country(text, language):
+        kind = EntityType.PLACE
+    if language != "en":  # what follows goes by English words
+        return Mention(text=text, type=kind, start=start, end=end)
     if text in demonyms() or text.casefold() in _NO_NAMES:
         return None
     behind = re.match(r" [^\W\d_]+", body[end : end + 30])
@@ -201,9 +229,7 @@ def _clean(mention: Mention, body: str) -> Mention | None:
         return None  # "North" of "North Korean"
     if kind is EntityType.PERSON and _PART_OF_TOWN.match(body, end):
         kind = EntityType.PLACE
-    if kind in (EntityType.PERSON, EntityType.ORGANIZATION) and is_country(text):
-        kind = EntityType.PLACE
-    elif kind in (EntityType.PERSON, EntityType.PLACE) and _is_called_organization(text):
+    if kind in (EntityType.PERSON, EntityType.PLACE) and _is_called_organization(text):
         kind = EntityType.ORGANIZATION
     elif kind is EntityType.PERSON and " " in text and text.casefold().split()[-1] in _GROUNDS:
         kind = EntityType.PLACE
@@ -219,7 +245,14 @@ def _is_called_organization(text: str) -> bool:
     return len(words) > 1 and (words[-1] in _BODIES or (words[0] in _BODIES and words[1] in ("of", "for")))
 
 
-def _goes_with_titles(word: str) -> bool:
+@cache
+def _titles(language: str) -> frozenset[str]:
+    return _TITLES if language == "en" else frozenset(_TITLES_IN.get(language, "").split())
+
+
+def _goes_with_titles(word: str, language: str) -> bool:
+    if language != "en":
+        return word.casefold() in _titles(language)
     return word.casefold() in _TITLES | _BESIDE_TITLES or word in demonyms()
 
 
@@ -264,7 +297,7 @@ def join_halves(mentions: Sequence[Mention], body: str) -> list[Mention]:
     return result
 
 
-def settle_types(mentions: Sequence[Mention]) -> list[Mention]:
+def settle_types(mentions: Sequence[Mention], *, language: str = "en") -> list[Mention]:
     """One type for one text in an article: that of most of its mentions; a surname follows the full name."""
     votes: dict[str, Counter[EntityType]] = defaultdict(Counter)
     for mention in mentions:
@@ -274,18 +307,23 @@ def settle_types(mentions: Sequence[Mention]) -> list[Mention]:
     for mention in mentions:
         counts = votes[mention.text]
         kind = max(counts, key=lambda k: (counts[k], k is mention.type))
-        if mention.text in surnames and (counts[EntityType.PERSON] or counts[kind] == 1) and not is_known(mention.text):
+        if (
+            mention.text in surnames
+            and (counts[EntityType.PERSON] or counts[kind] == 1)
+            and not is_known(mention.text, language)
+        ):
             kind = EntityType.PERSON
         result.append(replace(mention, type=kind))
     return result
 
 
 _WORD = re.compile(r"\w+")
-_WORD_BEFORE = re.compile(r"(?:\b[^\W\d_]?[A-ZÀ-Þ][\w’'.-]*|[-–])\s?$")
-_WORD_BEHIND = re.compile(r"(?:[-–]\w|['’](?!s\b)\w| [A-ZÀ-Þ]\w)")
+_CAPITALS = "A-ZÀ-ÞĀ-ŽА-ЯЁ"
+_WORD_BEFORE = re.compile(rf"(?:\b[^\W\d_]?[{_CAPITALS}][\w’'.-]*|[-–])\s?$")
+_WORD_BEHIND = re.compile(rf"(?:[-–]\w|['’](?!s\b)\w| [{_CAPITALS}]\w)")
 
 
-def find_repeats(mentions: Sequence[Mention], body: str) -> list[Mention]:
+def find_repeats(mentions: Sequence[Mention], body: str, *, language: str = "en") -> list[Mention]:
     """The mentions, and where the model missed them the same names again.
 
     Surnames of persons named in full, and names of two words or more, as whole words; not where they touch another
@@ -303,7 +341,7 @@ def find_repeats(mentions: Sequence[Mention], body: str) -> list[Mention]:
                 first -= 1
             surname = " ".join(words[first:])
             usable = len(surname) > 3 and words[-1][0].isupper() and surname.casefold() not in _SUFFIXES
-            if usable and not is_known(surname):
+            if usable and not is_known(surname, language):
                 names.setdefault(surname, EntityType.PERSON)
                 names.setdefault(surname[0].upper() + surname[1:], EntityType.PERSON)
     by_first_word: dict[str, list[str]] = defaultdict(list)
@@ -311,7 +349,7 @@ def find_repeats(mentions: Sequence[Mention], body: str) -> list[Mention]:
         if word := _WORD.match(name):
             by_first_word[word[0]].append(name)
     # "Gates opened at noon" is not Bill Gates in a story that also speaks of gates.
-    common = set(re.findall(r"\b[^\W\d_A-ZÀ-Þ]+\b", body))
+    common = set(re.findall(rf"\b[^\W\d_{_CAPITALS}]+\b", body))
     taken = sorted((m.start, m.end) for m in mentions)
     found = list(mentions)
     free_from = 0
@@ -326,7 +364,7 @@ def find_repeats(mentions: Sequence[Mention], body: str) -> list[Mention]:
             continue
         before = body[max(0, start - 30) : start]
         ahead = _WORD_BEFORE.search(before)
-        titled = ahead is not None and ahead[0].strip().casefold() in _TITLES
+        titled = ahead is not None and ahead[0].strip().casefold() in _titles(language)
         # The first word of a sentence is capitalised anyway; titles are no part of the name.
         if (ahead is not None and not titled and before.rstrip()[-1:] not in ".!?:;,") or _WORD_BEHIND.match(body, end):
             continue
@@ -360,38 +398,66 @@ def resolve(
     headline: str = "",
     source_country: str | None = None,
     review: EntityReview | None = None,
+    language: str = "en",
 ) -> tuple[Entity, ...]:
-    """The entities of an article, the most salient first, each with its mentions, key, salience and place."""
+    """The entities of an article, the most salient first, each with its mentions, key, salience and place.
+
+    ``language`` (ISO 639-1) is that of the article: its titles and its inflection of names are known, where rules go
+    by words only the English ones are applied to English.
+    """
     review = review or EntityReview()
-    cleaned = join_halves(clean_mentions(mentions, body, blocked=review.blocked), body)
-    cleaned = find_repeats(settle_types(split_compounds(cleaned)), body)
+    cleaned = clean_mentions(mentions, body, blocked=review.blocked, language=language)
+    cleaned = settle_types(split_compounds(join_halves(cleaned, body)), language=language)
+    cleaned = find_repeats(cleaned, body, language=language)
     clusters: list[_Cluster] = []
     for kind in EntityType:
         of_kind = [m for m in cleaned if m.type is kind]
+        parts = _uninflected(of_kind, language)
         if kind is EntityType.PERSON:
-            clusters += _persons(of_kind, headline)
+            clusters += _persons(of_kind, headline, parts)
         elif kind is EntityType.ORGANIZATION:
-            clusters += _organizations(of_kind, body)
+            clusters += _organizations(of_kind, body, parts)
         else:
-            clusters += _by_fold(of_kind, kind)
-    entities = _with_places(clusters, body, source_country)
+            clusters += _by_fold(of_kind, kind, parts)
+    entities = _with_places(clusters, body, source_country, language)
     return _reviewed(entities, review, body, headline)
 
 
-def _by_fold(mentions: Sequence[Mention], kind: EntityType) -> list[_Cluster]:
-    groups: dict[str, _Cluster] = {}
+_Parts = Callable[[str], tuple[str, ...]]
+"""Gives the words of a name as they are compared within an article."""
+
+
+def _uninflected(mentions: Sequence[Mention], language: str) -> _Parts:
+    """``name_parts``, with a word taken for the uninflected one where the article has that too: "Путина", "Путин"."""
+    seen = {part for mention in mentions for part in name_parts(mention.text)}
+    plain: dict[str, str] = {}
+    for word in sorted(seen):
+        found = [form for form in base_forms(word, language) if form in seen]
+        if found:
+            plain[word] = min(found, key=lambda form: (len(form), form))
+
+    def parts(name: str) -> tuple[str, ...]:
+        return tuple(plain.get(part, part) for part in name_parts(name))
+
+    return parts if plain else name_parts
+
+
+def _by_fold(mentions: Sequence[Mention], kind: EntityType, parts_of: _Parts) -> list[_Cluster]:
+    groups: dict[object, _Cluster] = {}
     for mention in mentions:
-        groups.setdefault(fold(mention.text), _Cluster(kind, name_parts(mention.text))).mentions.append(mention)
+        parts = parts_of(mention.text)
+        key = fold(mention.text) if parts == name_parts(mention.text) else " ".join(parts)
+        groups.setdefault(key, _Cluster(kind, parts)).mentions.append(mention)
     return list(groups.values())
 
 
-def _persons(mentions: Sequence[Mention], headline: str) -> list[_Cluster]:
+def _persons(mentions: Sequence[Mention], headline: str, parts_of: _Parts) -> list[_Cluster]:
     full: list[_Cluster] = []
     by_part: dict[str, list[_Cluster]] = defaultdict(list)
     """Clusters by their first and last part and by all joined."""
     short: list[tuple[tuple[str, ...], Mention]] = []
     for mention in mentions:
-        parts = tuple(p for p in name_parts(mention.text) if p not in _SUFFIXES) or name_parts(mention.text)
+        parts = tuple(p for p in parts_of(mention.text) if p not in _SUFFIXES) or parts_of(mention.text)
         words = [w for w in mention.text.casefold().split() if w not in _PARTICLES | _SUFFIXES]
         if len(words) < 2 or len(parts) < 2:  # "Akufo-Addo" is a surname too
             short.append((parts, mention))
@@ -463,20 +529,24 @@ def _in_headline(cluster: _Cluster, headline: str) -> bool:
     return bool(words) and set(cluster.parts) <= words
 
 
-_BRACKETED = re.compile(r"\s*[,]?\s*[(\[]\s*(?:the\s+)?([A-Z][A-Za-z.&-]{1,9})\s*[)\]]")
+_BRACKETED = re.compile(rf"\s*[,]?\s*[(\[]\s*(?:the\s+)?([{_CAPITALS}][^\W\d_][\w.&-]{{0,8}})\s*[)\]]")
 
 
-def _organizations(mentions: Sequence[Mention], body: str) -> list[_Cluster]:
+def _organizations(mentions: Sequence[Mention], body: str, parts_of: _Parts) -> list[_Cluster]:
     groups: dict[str, _Cluster] = {}
+
+    def key_of(name: str) -> str:
+        return entity_key(EntityType.ORGANIZATION, " ".join(parts_of(name)))
+
     for mention in mentions:
-        key = entity_key(EntityType.ORGANIZATION, mention.text)
-        groups.setdefault(key, _Cluster(EntityType.ORGANIZATION, name_parts(mention.text))).mentions.append(mention)
+        cluster = groups.setdefault(key_of(mention.text), _Cluster(EntityType.ORGANIZATION, parts_of(mention.text)))
+        cluster.mentions.append(mention)
     for mention in mentions:
         given = _BRACKETED.match(body, mention.end)
         if not given or not _abbreviates(given[1], mention.text):
             continue
-        long = groups.get(entity_key(EntityType.ORGANIZATION, mention.text))
-        short_key = entity_key(EntityType.ORGANIZATION, given[1])
+        long = groups.get(key_of(mention.text))
+        short_key = key_of(given[1])
         short = groups.get(short_key)
         if long is not None and short is not None and long is not short:
             long.mentions.extend(short.mentions)
@@ -504,8 +574,8 @@ _GENERIC = frozenset(
 
 
 def _abbreviates(short: str, name: str) -> bool:
-    letters = re.sub(r"[^A-Za-z]", "", short).casefold()
-    words = re.findall(r"[A-Za-z]+", name)
+    letters = re.sub(r"[\W\d_]", "", short).casefold()
+    words = re.findall(r"[^\W\d_]+", name)
     initials = "".join(w[0] for w in words).casefold()
     capitals = "".join(w[0] for w in words if w[0].isupper()).casefold()
     return len(letters) >= 2 and letters in (initials, capitals)
@@ -514,7 +584,7 @@ def _abbreviates(short: str, name: str) -> bool:
 # -------------------------------------------------------------------------------------------------- entities
 
 
-def _with_places(clusters: Sequence[_Cluster], body: str, source_country: str | None) -> list[Entity]:
+def _with_places(clusters: Sequence[_Cluster], body: str, source_country: str | None, language: str) -> list[Entity]:
     names = [c.mentions[0].text for c in clusters if c.kind is EntityType.PLACE]
     neighbours: dict[str, str] = {}
     for cluster in clusters:
@@ -523,13 +593,13 @@ def _with_places(clusters: Sequence[_Cluster], body: str, source_country: str | 
                 behind = re.match(r",\s*([A-Z][\w.]*(?: [A-Z][\w.]*)?)", body[mention.end : mention.end + 40])
                 if behind:
                     neighbours.setdefault(cluster.mentions[0].text, behind[1].rstrip("."))
-    places = locate(names, neighbours=neighbours, source_country=source_country)
+    places = locate(names, neighbours=neighbours, source_country=source_country, language=language)
     merged: dict[str, Entity] = {}
     for cluster in clusters:
         cluster.mentions.sort(key=lambda m: m.start)
         place = places.get(cluster.mentions[0].text) if cluster.kind is EntityType.PLACE else None
-        name = _canonical(cluster, place)
-        key = f"place:{place.geonames_id}" if place else entity_key(cluster.kind, name)
+        name = _canonical(cluster, place, language)
+        key = _place_key(place) if place else entity_key(cluster.kind, name)
         known = merged.get(key)
         mentions = (*known.mentions, *cluster.mentions) if known else tuple(cluster.mentions)
         mentions = tuple(sorted(mentions, key=lambda m: m.start))
@@ -539,19 +609,33 @@ def _with_places(clusters: Sequence[_Cluster], body: str, source_country: str | 
     return list(merged.values())
 
 
-def _canonical(cluster: _Cluster, place: Place | None) -> str:
-    """The most frequent of the full forms; among equals the fuller, then the earlier."""
-    if place is not None and place.kind == "country":
-        return place.name
+def _place_key(place: Place) -> str:
+    """Equal for the names of one place: its GeoNames id, a region's ISO 3166-2 code, else its name."""
+    return (
+        f"place:{place.geonames_id or place.region}"
+        if place.geonames_id or place.region
+        else (entity_key(EntityType.PLACE, place.name))
+    )
+
+
+def _canonical(cluster: _Cluster, place: Place | None, language: str) -> str:
+    """The most frequent of the full forms; among equals the fuller, then the earlier.
+
+    Countries, and in other languages than English all places that were found, have their English name, so that one
+    place has one name in facets.
+    """
+    if place is not None and (place.kind == "country" or language != "en"):
+        return place.name.removesuffix(" City") if place.name == "New York City" else place.name
     forms = Counter(" ".join(m.text.split()) for m in cluster.mentions)
     order = {name: -position for position, name in enumerate(forms)}
 
-    def rank(name: str) -> tuple[bool, int, int, int]:
+    def rank(name: str) -> tuple[bool, bool, int, int, int]:
         parts = name_parts(name)
         whole = len(parts) > 1 and all(len(p) > 1 for p in parts[:1] + parts[-1:])
         if cluster.kind is EntityType.ORGANIZATION:
             whole = len(parts) == max(len(name_parts(form)) for form in forms)
-        return whole, forms[name], len(parts), order[name]
+        plain = set(parts) <= set(cluster.parts)  # not inflected
+        return whole, plain or language == "en", forms[name], len(parts), order[name]
 
     best = max(forms, key=rank)
     return best.removeprefix("the ") if cluster.kind is not EntityType.OTHER else best

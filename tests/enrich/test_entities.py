@@ -20,6 +20,11 @@ ENGLISH = "Sergei Lavrov met officials in Pyongyang on Thursday, and the Kremlin
 GERMAN = "Angela Merkel sprach am Donnerstag mit Sergei Lavrov, und der Kreml sagte, dass die Gespräche nützlich waren."
 
 
+def only(model: str, other_languages: str = "") -> EntitySettings:
+    """Settings with a model and none beside it."""
+    return EntitySettings(model=model, other_languages=other_languages)
+
+
 def test_mentions_reproduce_the_text_at_their_offsets(make_pipeline: MakePipeline) -> None:
     """Whoever cuts the body at a mention's offsets gets the mention, also after emoji and odd blanks."""
     model = load_entity_model(EntitySettings(model=make_pipeline()))
@@ -73,15 +78,29 @@ def test_empty_setting_is_off(make_article: MakeArticle) -> None:
 def test_documents_never_go_through_a_model_of_another_language(
     make_article: MakeArticle, make_pipeline: MakePipeline
 ) -> None:
-    """A German article gets no entities of an English model, and says so; a multilingual one takes any."""
+    """A German article gets no names from an English model, and says so; a multilingual one takes any."""
     articles = [make_article(ENGLISH), make_article(GERMAN), make_article("Sergei")]
-    english = load_enricher(LanguageSettings(), EntitySettings(model=make_pipeline("en"))).enrich(articles)
-    multi = load_enricher(LanguageSettings(), EntitySettings(model=make_pipeline("xx"))).enrich(articles)
+    english = load_enricher(LanguageSettings(), only(make_pipeline("en"))).enrich(articles)
+    multi = load_enricher(LanguageSettings(), only(make_pipeline("xx"))).enrich(articles)
     assert all(isinstance(result, EnrichedArticle) for result in [*english, *multi])
-    assert [r.entities_model for r in english] == ["en_test_news-1.2.3", None, None]  # type: ignore[union-attr]
+    assert [r.entities_model for r in english] == ["en_test_news-1.2.3", "none", "none"]  # type: ignore[union-attr]
     assert [len(r.entities) for r in english] == [3, 0, 0]  # type: ignore[union-attr]
     assert [r.entities_model for r in multi] == ["xx_test_news-1.2.3"] * 3  # type: ignore[union-attr]
     assert [e.name for e in multi[1].entities] == ["Angela Merkel", "Sergei Lavrov"]  # type: ignore[union-attr]
+
+
+def test_other_languages_have_a_model_of_their_own(make_article: MakeArticle, make_pipeline: MakePipeline) -> None:
+    """Beside the model for English, one for other languages reads what English isn't; the first that fits reads."""
+    settings = only(make_pipeline("en"), other_languages=make_pipeline("de"))
+    french = make_article("Le président de la France est arrivé mardi à Moscou pour rencontrer des ministres russes.")
+    results = load_enricher(LanguageSettings(), settings).enrich([make_article(ENGLISH), make_article(GERMAN), french])
+    assert [r.entities_model for r in results] == [  # type: ignore[union-attr]
+        "en_test_news-1.2.3", "de_test_news-1.2.3", "none",
+    ]  # fmt: skip
+    assert [{e.name for e in r.entities} for r in results] == [  # type: ignore[union-attr]
+        {"Sergei Lavrov", "Pyongyang", "Kremlin"}, {"Angela Merkel", "Sergei Lavrov"}, {"France", "Moscow"},
+    ]  # fmt: skip
+    assert results[2].countries == ("FR", "RU")  # type: ignore[union-attr]
 
 
 def test_missing_model_is_a_configuration_error_with_advice() -> None:
@@ -91,6 +110,8 @@ def test_missing_model_is_a_configuration_error_with_advice() -> None:
     assert "entities.model" in str(caught.value)
     assert "en_core_web_nosuch" in str(caught.value)
     assert caught.value.hint
+    with pytest.raises(ConfigurationError, match=r"entities\.other_languages.*xx_nosuch"):
+        load_enricher(LanguageSettings(), EntitySettings(other_languages="xx_nosuch"))
 
 
 def test_broken_model_folder_is_a_configuration_error(tmp_path: Path) -> None:
@@ -116,16 +137,16 @@ def test_one_bad_article_does_not_stop_the_others(
     make_article: MakeArticle, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An article the model chokes on fails alone, with its address; its neighbours are enriched."""
-    enricher = load_enricher(LanguageSettings(), EntitySettings(model=make_pipeline()))
-    assert enricher.model is not None
-    make_doc = enricher.model.nlp.make_doc
+    enricher = load_enricher(LanguageSettings(), only(make_pipeline()))
+    (model,) = enricher.models
+    make_doc = model.nlp.make_doc
 
     def choke(text: str) -> object:
         if "poison" in text:
             raise ValueError("too much")
         return make_doc(text)
 
-    monkeypatch.setattr(enricher.model.nlp, "make_doc", choke)
+    monkeypatch.setattr(model.nlp, "make_doc", choke)
     bad = make_article(f"{ENGLISH} poison", url="https://example.org/bad")
     results = enricher.enrich([make_article(ENGLISH), bad, make_article(ENGLISH)])
     assert [isinstance(result, EnrichedArticle) for result in results] == [True, False, True]
@@ -148,7 +169,7 @@ def test_statements_of_page_feed_and_source_are_compared(make_article: MakeArtic
 
 def test_enriching_again_gives_the_same(make_article: MakeArticle, make_pipeline: MakePipeline) -> None:
     """The same article enriches to the same result in any batch."""
-    enricher = load_enricher(LanguageSettings(), EntitySettings(model=make_pipeline()))
+    enricher = load_enricher(LanguageSettings(), only(make_pipeline()))
     articles = [make_article(ENGLISH), make_article(GERMAN)]
     assert enricher.enrich(articles[::-1])[::-1] == enricher.enrich(articles)
     assert enricher.enrich([]) == []
