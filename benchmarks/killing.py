@@ -46,7 +46,7 @@ from pipeline.localairflow import LocalAirflow, environment
 from pipeline.localnode import NodeAddress, NodeSettings
 from pipeline.reprocess import stored_articles
 from pipeline.run import run_now
-from pipeline.schedule import DAG_ID, POOL, RunRequest
+from pipeline.schedule import BACKFILL_POOL, DAG_ID, POOL, RunRequest
 from pipeline.settings import load_settings
 
 PAPERS = 30
@@ -240,6 +240,7 @@ class Parts:
         self.airflow = LocalAirflow(f"http://127.0.0.1:{port}", self.home, self.processes["api-server"], self.log)
         self.airflow.wait_until_healthy(300)
         self.airflow.ensure_pool(POOL, slots=2)
+        self.airflow.ensure_pool(BACKFILL_POOL, slots=1)
         self.airflow.wait_for_dag(DAG_ID)
 
     def start(self, part: str) -> None:
@@ -481,6 +482,8 @@ def main() -> int:
         (home / "dist").symlink_to(Path(distribution).resolve() / "dist")
     node = NodeSettings(home=home, port=options.node_port, heap="512m")
     started = time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
+        signal.signal(number, lambda *_: sys.exit("stopped"))
     logging.getLogger("pipeline").setLevel(logging.ERROR)  # dead links are warned of one by one
     parts: Parts | None = None
     failed: list[dict[str, Any]] = []

@@ -1,12 +1,14 @@
-"""News search in Airflow's own pages: the search page behind Airflow's log-in, and links from runs to their reports.
+"""News search in Airflow's own pages: the search page behind Airflow's log-in, links from runs to their reports.
 
 Only wiring: the pages are made by pipeline.web. Airflow shows them in a frame below the entry "News search" of its
 navigation; /news/ leads to them without the frame. Who may open Airflow's pages may search; runs, sources and failures
-need the permission to read DAG runs of the ingestion DAG.
+need the permission to read DAG runs of the ingestion DAG. Where KIBANA_URL is set, the navigation has an entry for
+Kibana, and reports lead to its dashboard of that run.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -15,6 +17,7 @@ from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 
+from pipeline.kibana.links import dashboards
 from pipeline.schedule import DAG_ID
 
 PREFIX = "/news"
@@ -40,6 +43,14 @@ class RunReportLink(BaseOperatorLink):
         if not is_ours(ti_key.dag_id):
             return ""
         return f"{address('/run')}?{urlencode({'dag_id': ti_key.dag_id, 'run_id': ti_key.run_id})}"
+
+
+def kibana_views() -> list[dict[str, Any]]:
+    """The entry for Kibana's dashboards, where the address of a Kibana is set; it opens in a tab of its own."""
+    kibana = os.environ.get("KIBANA_URL", "")
+    if not kibana.startswith(("http://", "https://")):
+        return []
+    return [{"name": "Kibana", "href": dashboards(kibana), "destination": "nav", "category": "browse"}]
 
 
 def guarded_app() -> Any:
@@ -79,6 +90,7 @@ class NewsSearchPlugin(AirflowPlugin):
             "url_route": "news-report",
             "icon": address("/static/icon.svg"),
         },
+        *kibana_views(),
     ]
 
     @cached_property

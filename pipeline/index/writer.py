@@ -29,7 +29,7 @@ from elasticsearch import ApiError, Elasticsearch, helpers
 from pipeline.errors import ConfigurationError, IndexUnavailableError, Reason
 from pipeline.index import clusters, templates
 from pipeline.index.client import BUSY, describe, retries, translated
-from pipeline.index.documents import Document
+from pipeline.index.documents import Document, first_seen
 from pipeline.index.revisions import revision, with_revision
 from pipeline.index.stored import LOOKED_UP, MOST_HITS, Reader, Stored, as_list, bands_of
 from pipeline.index.templates import Names
@@ -119,9 +119,7 @@ def decide(
         source |= clusters.place(document.id, source, near) if original is None else _copied(original)
     if home is None:
         return Action(kind="create", outcome=outcome, source=source)
-    source["first_seen_at"] = home.source["first_seen_at"]
-    if source.get("timestamp_basis") == "first_seen":
-        source["@timestamp"] = source["first_seen_at"]
+    source = first_seen(source, home.source["first_seen_at"])
     source["alternate_urls"] = sorted({*home.locations} - {document.location})
     detail = f"in the place of {home.id}, the same text at another address"
     return Action(kind="move", outcome=Outcome(kind=OutcomeKind.INDEXED, detail=detail), target=home, source=source)
@@ -157,8 +155,7 @@ def _decide_known(
     }
     if "discovered_at" not in current.source:
         source.pop("discovered_at", None)  # its age is what it was before there was this field
-    if source.get("timestamp_basis") == "first_seen":
-        source["@timestamp"] = source["first_seen_at"]
+    source = first_seen(source, source["first_seen_at"])
     original = None
     if not current.is_original:
         if same_words:

@@ -86,7 +86,7 @@ def _quoted(value: str) -> str:
 Operation = Literal[
     "count", "unique_count", "sum", "average", "median", "min", "max", "percentile", "last_value", "difference"
 ]
-Format = Literal["number", "seconds", "minutes"]
+Format = Literal["number", "seconds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +151,7 @@ class Chart:
     """A chart over one data view.
 
     ``by`` holds, for bars and lines, the axis and what splits it into series; for tables the rows, outermost first;
-    for the map the field of ISO 3166 country codes. ``keeps_own_filters`` makes it deaf to the dashboard's controls,
-    for data that lacks their fields. ``needs`` names what only a full cluster has and this panel can't do without.
+    for the map the field of ISO 3166 country codes.
     """
 
     title: str
@@ -162,8 +161,6 @@ class Chart:
     by: tuple[Bucket, ...] = ()
     description: str = ""
     filter: Filter | None = None
-    keeps_own_filters: bool = False
-    needs: Literal["painless"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,15 +222,6 @@ class Dashboard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeField:
-    """A field that Elasticsearch computes when asked, by a Painless script."""
-
-    name: str
-    type: Literal["long", "keyword"]
-    script: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DataView:
     """An index as Kibana sees it. ``labels`` and ``notes`` are by field; ``formats`` are Kibana field formats."""
 
@@ -244,4 +232,3 @@ class DataView:
     labels: dict[str, str]
     notes: dict[str, str] = field(default_factory=dict)
     formats: dict[str, dict[str, object]] = field(default_factory=dict)
-    runtime_fields: tuple[RuntimeField, ...] = ()

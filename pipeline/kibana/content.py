@@ -6,9 +6,10 @@ counted from the quarantine (failures only).
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from pipeline.kibana.charts import (
+    Bucket,
     Chart,
     Control,
     Dashboard,
@@ -16,13 +17,15 @@ from pipeline.kibana.charts import (
     Dates,
     Exists,
     Is,
+    Kind,
     Listing,
     Metric,
     Not,
     Note,
-    RuntimeField,
+    Operation,
     SavedSearch,
     Terms,
+    View,
 )
 from pipeline.models import OutcomeKind, Stage
 
@@ -34,10 +37,6 @@ _PERCENT: dict[str, object] = {"id": "percent", "params": {"pattern": "0%"}}
 _SECONDS: dict[str, object] = {
     "id": "duration",
     "params": {"inputFormat": "seconds", "outputFormat": "humanizePrecise", "outputPrecision": 1},
-}
-_MINUTES: dict[str, object] = {
-    "id": "duration",
-    "params": {"inputFormat": "minutes", "outputFormat": "humanizePrecise", "outputPrecision": 1},
 }
 
 
@@ -79,6 +78,7 @@ _ARTICLE_LABELS = {
     "modified_at": "Changed",
     "first_seen_at": "First seen",
     "fetched_at": "Fetched",
+    "delay_seconds": "Publication to searchable",
     "timestamp_basis": "Date is",
     "language": "Language",
     "language_confidence": "Confidence of the language",
@@ -90,6 +90,7 @@ _ARTICLE_LABELS = {
     "countries": "Countries",
     "locations": "Coordinates of places",
     "cluster_id": "Story",
+    "similarity": "Similarity",
     "duplicate_of": "Same text as",
     "archive.file": "Archive file",
     "archive.offset": "Archive offset",
@@ -99,6 +100,8 @@ _ARTICLE_LABELS = {
 _ARTICLE_NOTES = {
     "@timestamp": "Publication date where it is known, else when the article was first seen.",
     "published_at": "Empty where no publication date is known; never invented.",
+    "delay_seconds": "Where the publication date is known to the minute.",
+    "similarity": "Of a near copy with the article that its story began with, 0 to 1.",
     "body": "Searched in the language of the article: body: running finds run, too.",
     "archive.file": "WARC file with the raw page; with the offset it names the record.",
     "cluster_id": "Articles with the same value tell the same story.",
@@ -111,23 +114,12 @@ _ARTICLE_FORMATS: dict[str, dict[str, object]] = {
     "word_count": _NUMBER,
     "archive.offset": _NUMBER,
     "language_confidence": _PERCENT,
+    "delay_seconds": _SECONDS,
 }
 
 _OUTCOMES = tuple(kind.value for kind in OutcomeKind)
 _OUTCOME_LABELS = {f"outcomes.{kind}": kind.capitalize() for kind in _OUTCOMES}
 _STAGES = get_args(Stage)
-
-DELAY = RuntimeField(
-    name="delay_minutes",
-    type="long",
-    script=(
-        "if (doc['published_at'].size() > 0 && doc['first_seen_at'].size() > 0) { "
-        "long delay = doc['first_seen_at'].value.toInstant().toEpochMilli()"
-        " - doc['published_at'].value.toInstant().toEpochMilli(); "
-        "if (delay >= 0) { emit(delay / 60000); } }"
-    ),
-)
-"""From publication to searchable. It pays as a runtime field: it costs nothing to keep and is asked for seldom."""
 
 VIEWS: tuple[DataView, ...] = (
     DataView(
@@ -144,10 +136,9 @@ VIEWS: tuple[DataView, ...] = (
         index="articles",
         name="News articles by arrival",
         time_field="first_seen_at",
-        labels=_ARTICLE_LABELS | {DELAY.name: "Publication to searchable"},
+        labels=_ARTICLE_LABELS,
         notes=_ARTICLE_NOTES,
-        formats=_ARTICLE_FORMATS | {DELAY.name: _MINUTES},
-        runtime_fields=(DELAY,),
+        formats=_ARTICLE_FORMATS,
     ),
     DataView(
         key="runs",
@@ -161,6 +152,7 @@ VIEWS: tuple[DataView, ...] = (
             "run.kind": "Kind",
             "run.status": "Status",
             "sources": "Sources",
+            "source.id": "Source",
             "discovered": "Discovered",
             **_OUTCOME_LABELS,
             "seconds.total": "Duration",
@@ -285,59 +277,71 @@ SEARCHES: tuple[SavedSearch, ...] = (
 
 # ------------------------------------------------------------------------------------------ dashboards
 
-_COUNT = Metric(operation="count", label="Articles")
-_DAY = Dates(field="@timestamp", label="Date")
+
+def _metric(operation: Operation, field: str, label: str, **more: Any) -> Metric:
+    return Metric(operation=operation, field=field, label=label, **more)
 
 
-def _distinct(field: str, label: str) -> Metric:
-    return Metric(operation="unique_count", field=field, label=label)
+def _count(label: str = "Articles", **more: Any) -> Metric:
+    return Metric(operation="count", label=label, **more)
 
 
-def _top(title: str, field: str, *, limit: int = 10, description: str = "") -> Chart:
-    return Chart(
-        title=title,
-        view="articles",
-        kind="bar_horizontal",
-        metrics=(_COUNT,),
-        by=(Terms(field=field, label=title, limit=limit),),
-        description=description,
-    )
+def _newest(field: str, label: str) -> Metric:
+    return _metric("last_value", field, label, type="string")
 
 
-def _number(title: str, metric: Metric, **kwargs: object) -> Chart:
-    return Chart(title=title, kind="metric", metrics=(metric,), **{"view": "articles", **kwargs})  # type: ignore[arg-type]
+def _terms(field: str, label: str, limit: int = 10, **more: Any) -> Terms:
+    return Terms(field=field, label=label, limit=limit, **more)
 
 
-_BY_SOURCE = Control(title="Source", view="articles", field="source.id")
-_BY_LANGUAGE = Control(title="Language", view="articles", field="language")
+def _dates(field: str, label: str, **more: Any) -> Dates:
+    return Dates(field=field, label=label, **more)
+
+
+def _chart(
+    title: str, kind: Kind, *by: Bucket, view: View = "articles", metrics: tuple[Metric, ...] = (_count(),), **more: Any
+) -> Chart:
+    return Chart(title=title, kind=kind, by=by, view=view, metrics=metrics, **more)
+
+
+def _number(title: str, metric: Metric | None = None, **more: Any) -> Chart:
+    return _chart(title, "metric", metrics=(metric or _count(title),), **more)
+
+
+def _top(title: str, field: str, limit: int = 10, **more: Any) -> Chart:
+    return _chart(title, "bar_horizontal", _terms(field, title, limit), **more)
+
+
+def _control(title: str, field: str, view: View = "articles") -> Control:
+    return Control(title=title, view=view, field=field)
+
+
+_DAY = _dates("@timestamp", "Date")
+_LANGUAGES = _terms("language", "Language", 9)
+_STANDS_OUT = "More frequent in what is selected than in all articles. Search or filter first."
+_NOTE = (
+    "Search in the bar above, for example `headline: flood and language: en`. Click a bar to filter. "
+    "[Entity]({dashboard:entity}) · [Ingestion]({dashboard:ingestion}) · [Sources]({dashboard:sources}) · "
+    "[Quarantine]({dashboard:quarantine}) · [Map of places]({map:places})"
+)
 
 ARTICLES = Dashboard(
     key="articles",
     title="News: articles",
     description="What is written, by whom, about whom and where.",
     since="now-1y",
-    controls=(_BY_SOURCE, _BY_LANGUAGE, Control(title="Person", view="articles", field="entities.person")),
+    controls=(_control("Source", "source.id"), _control("Language", "language"), _control("Person", "entities.person")),
     rows=(
-        (4, (
-            Note(
-                title="How to use this",
-                text="Search in the bar above, for example `headline: flood and language: en`. Click a bar to filter. "
-                     "[Entity]({dashboard:entity}) · [Ingestion]({dashboard:ingestion}) · "
-                     "[Sources]({dashboard:sources}) · [Quarantine]({dashboard:quarantine}) · "
-                     "[Map of places]({map:places})",
-            ),
-        )),
+        (4, (Note(title="How to use this", text=_NOTE),)),
         (6, (
-            _number("Articles", _COUNT),
-            _number("Sources", _distinct("source.id", "Sources")),
-            _number("Languages", _distinct("language", "Languages")),
-            _number("People named", _distinct("entities.person", "People named")),
+            _number("Articles"),
+            _number("Sources", _metric("unique_count", "source.id", "Sources")),
+            _number("Languages", _metric("unique_count", "language", "Languages")),
+            _number("People named", _metric("unique_count", "entities.person", "People named")),
         )),
         (12, (
-            Chart(title="Articles by language", view="articles", kind="bar_stacked", metrics=(_COUNT,),
-                  by=(_DAY, Terms(field="language", label="Language", limit=9))),
-            Chart(title="Articles by source", view="articles", kind="bar_stacked", metrics=(_COUNT,),
-                  by=(_DAY, Terms(field="source.id", label="Source", limit=9))),
+            _chart("Articles by language", "bar_stacked", _DAY, _LANGUAGES),
+            _chart("Articles by source", "bar_stacked", _DAY, _terms("source.id", "Source", 9)),
         )),
         (13, (
             _top("People", "entities.person"),
@@ -345,34 +349,32 @@ ARTICLES = Dashboard(
             _top("Organizations", "entities.organization"),
         )),
         (16, (
-            Chart(title="Countries on the map", view="articles", kind="region_map", metrics=(_COUNT,),
-                  by=(Terms(field="countries", label="Country", limit=250),),
-                  description="Borders come from Elastic's map service; the list beside it needs no internet."),
-            _top("Countries", "countries", limit=15),
+            _chart("Countries on the map", "region_map", _terms("countries", "Country", 250),
+                   description="Borders come from Elastic's map service; the list beside it needs no internet."),
+            _top("Countries", "countries", 15),
         )),
         (13, (
-            Chart(title="Keywords that stand out", view="articles", kind="table", metrics=(_COUNT,),
-                  by=(Terms(field="keywords", label="Keyword", limit=12, rank="significant"),),
-                  description="More frequent in what is selected than in all articles. Search or filter first."),
-            Chart(title="People who stand out", view="articles", kind="table", metrics=(_COUNT,),
-                  by=(Terms(field="entities.person", label="Person", limit=12, rank="significant"),),
-                  description="More frequent in what is selected than in all articles. Search or filter first."),
+            _chart("Keywords that stand out", "table", _terms("keywords", "Keyword", 12, rank="significant"),
+                   description=_STANDS_OUT),
+            _chart("People who stand out", "table", _terms("entities.person", "Person", 12, rank="significant"),
+                   description=_STANDS_OUT),
         )),
         (13, (
-            Chart(title="Stories told most often", view="articles", kind="table",
-                  metrics=(
-                      _COUNT,
-                      _distinct("source.id", "Sources"),
-                      Metric(operation="last_value", field="headline.keyword", label="Latest headline", type="string"),
-                  ),
-                  by=(Terms(field="cluster_id", label="Story", limit=20),), filter=Exists("cluster_id")),
-            Chart(title="The same text on several sites", view="articles", kind="table",
-                  metrics=(
-                      Metric(operation="count", label="Copies"),
-                      _distinct("site", "Sites"),
-                      Metric(operation="last_value", field="headline.keyword", label="Headline", type="string"),
-                  ),
-                  by=(Terms(field="duplicate_of", label="First found as", limit=20),), filter=Exists("duplicate_of")),
+            # Only the articles that joined a story have a similarity, not the one it began with.
+            _chart("Stories told most often", "table", _terms("cluster_id", "Story", 20), filter=Exists("similarity"),
+                   metrics=(
+                       _count("Told again"),
+                       _metric("unique_count", "source.id", "Sources"),
+                       _newest("headline.keyword", "Latest headline"),
+                   ),
+                   description="Near copies of one text, beyond the first."),
+            _chart("The same text on several sites", "table", _terms("duplicate_of", "First found as", 20),
+                   filter=Exists("duplicate_of"),
+                   metrics=(
+                       _count("Copies"),
+                       _metric("unique_count", "site", "Sites"),
+                       _newest("headline.keyword", "Headline"),
+                   )),
         )),
         (20, (Listing(title="Latest articles", search="latest-articles"),)),
     ),
@@ -384,46 +386,43 @@ ENTITY = Dashboard(
     description="Choose a name above: when it was in the news, where, and beside whom.",
     since="now-1y",
     controls=(
-        Control(title="Person", view="articles", field="entities.person"),
-        Control(title="Place", view="articles", field="entities.place"),
-        Control(title="Organization", view="articles", field="entities.organization"),
-        _BY_SOURCE,
-        _BY_LANGUAGE,
+        _control("Person", "entities.person"),
+        _control("Place", "entities.place"),
+        _control("Organization", "entities.organization"),
+        _control("Source", "source.id"),
+        _control("Language", "language"),
     ),
     rows=(
         (6, (
-            _number("Articles that name it", _COUNT),
-            _number("Sources", _distinct("source.id", "Sources")),
-            _number("First", Metric(operation="min", field="@timestamp", label="First", type="date")),
-            _number("Latest", Metric(operation="max", field="@timestamp", label="Latest", type="date")),
+            _number("Articles that name it", _count()),
+            _number("Sources", _metric("unique_count", "source.id", "Sources")),
+            _number("First", _metric("min", "@timestamp", "First", type="date")),
+            _number("Latest", _metric("max", "@timestamp", "Latest", type="date")),
         )),
-        (12, (
-            Chart(title="Over time, by language", view="articles", kind="bar_stacked", metrics=(_COUNT,),
-                  by=(_DAY, Terms(field="language", label="Language", limit=9))),
-        )),
+        (12, (_chart("Over time, by language", "bar_stacked", _DAY, _LANGUAGES),)),
         (14, (
-            _top("People beside it", "entities.person", limit=15,
+            _top("People beside it", "entities.person", 15,
                  description="A chosen person heads this list; the others share articles with them."),
-            _top("Places beside it", "entities.place", limit=15),
-            _top("Organizations beside it", "entities.organization", limit=15),
+            _top("Places beside it", "entities.place", 15),
+            _top("Organizations beside it", "entities.organization", 15),
         )),
-        (12, (_top("Who writes about it", "source.id", limit=15), _top("In which section", "section", limit=15))),
+        (12, (_top("Who writes about it", "source.id", 15), _top("In which section", "section", 15))),
         (20, (Listing(title="Latest articles", search="latest-articles"),)),
     ),
 )  # fmt: skip
 
-_DISCOVERED = Metric(operation="sum", field="discovered", label="Discovered")
-_OUTCOME_SUMS = tuple(
-    Metric(operation="sum", field=field, label=label) for field, label in _OUTCOME_LABELS.items()
-)  # fmt: skip
-_UNACCOUNTED = Metric(
-    operation="difference", field="discovered", less=tuple(_OUTCOME_LABELS), label="Without an outcome"
-)
-_ENDED = Not(Is("run.status", ("running",)))
+_STARTED = _dates("@timestamp", "Started")
+_SEEN = _dates("first_seen_at", "First seen")
+_BY_SOURCE = _terms("source.id", "Source", 50)
+_OUTCOME_SUMS = tuple(_metric("sum", field, label) for field, label in _OUTCOME_LABELS.items())
+_UNACCOUNTED = _metric("difference", "discovered", "Without an outcome", less=tuple(_OUTCOME_LABELS))
 
 
-def _arrived(label: str, within: int, days_ago: int | None = None) -> Metric:
-    return Metric(operation="count", label=label, within=within, days_ago=days_ago)
+def _middle_and_most(field: str) -> tuple[Metric, ...]:
+    return (
+        _metric("median", field, "Median", format="seconds"),
+        _metric("percentile", field, "95 of 100 below", percentile=95, format="seconds"),
+    )
 
 
 INGESTION = Dashboard(
@@ -431,97 +430,70 @@ INGESTION = Dashboard(
     title="News: ingestion",
     description="Runs, outcomes, durations, freshness, and what comes from each source against the usual.",
     since="now-7d",
-    controls=(
-        Control(title="Source (of articles and failures)", view="arrivals", field="source.id"),
-        Control(title="Language (of articles)", view="arrivals", field="language"),
-    ),
+    controls=(_control("Source", "source.id", "arrivals"),),
     rows=(
         (6, (
-            _number("Runs", Metric(operation="count", label="Runs"), view="runs", keeps_own_filters=True),
-            _number("Runs not all well", Metric(operation="count", label="Runs not all well"), view="runs",
-                    keeps_own_filters=True, filter=Is("run.status", ("failed", "partial"))),
-            _number("Without an outcome", _UNACCOUNTED, view="runs", keeps_own_filters=True, filter=_ENDED,
+            _number("Runs", view="runs"),
+            _number("Runs not all well", view="runs", filter=Is("run.status", ("failed", "partial"))),
+            _number("Without an outcome", _UNACCOUNTED, view="runs", filter=Not(Is("run.status", ("running",))),
                     description="Discovered less all outcomes of finished runs. Anything but 0 is a fault."),
-            _number("Articles added", Metric(operation="sum", field="outcomes.indexed", label="Articles added"),
-                    view="runs", keeps_own_filters=True),
+            _number("Articles added", _metric("sum", "outcomes.indexed", "Articles added"), view="runs"),
         )),
         (12, (
-            Chart(title="Outcomes", view="runs", kind="bar_stacked", metrics=_OUTCOME_SUMS,
-                  by=(Dates(field="@timestamp", label="Started"),), keeps_own_filters=True),
-            Chart(title="Why articles failed", view="quarantine", kind="bar_stacked",
-                  metrics=(Metric(operation="count", label="In quarantine"),),
-                  by=(Terms(field="reason", label="Reason", limit=15), Terms(field="stage", label="Stage", limit=6))),
+            _chart("Outcomes", "bar_stacked", _STARTED, view="runs", metrics=_OUTCOME_SUMS),
+            _chart("Why articles failed", "bar_stacked", _terms("reason", "Reason", 15), _terms("stage", "Stage", 6),
+                   view="quarantine", metrics=(_count("In quarantine"),)),
         )),
         (12, (
-            Chart(title="How long runs take", view="runs", kind="line",
-                  metrics=(
-                      Metric(operation="median", field="seconds.total", label="Median", format="seconds"),
-                      Metric(operation="percentile", percentile=95, field="seconds.total", label="95 of 100 below",
-                             format="seconds"),
-                  ),
-                  by=(Dates(field="@timestamp", label="Started"),), keeps_own_filters=True),
-            Chart(title="Where the time goes", view="runs", kind="bar_stacked",
-                  metrics=tuple(
-                      Metric(operation="sum", field=f"seconds.{stage}", label=stage, format="seconds")
-                      for stage in _STAGES
-                  ),
-                  by=(Dates(field="@timestamp", label="Started"),), keeps_own_filters=True),
+            _chart("How long runs take", "line", _STARTED, view="runs", metrics=_middle_and_most("seconds.total")),
+            _chart("Where the time goes", "bar_stacked", _STARTED, view="runs",
+                   metrics=tuple(_metric("sum", f"seconds.{stage}", stage, format="seconds") for stage in _STAGES)),
         )),
         (12, (
-            Chart(title="Freshness: publication to searchable", view="arrivals", kind="line",
-                  metrics=(
-                      Metric(operation="median", field=DELAY.name, label="Median", format="minutes"),
-                      Metric(operation="percentile", percentile=95, field=DELAY.name, label="95 of 100 below",
-                             format="minutes"),
-                  ),
-                  by=(Dates(field="first_seen_at", label="First seen"),), needs="painless"),
-            Chart(title="Arrived, by day of publication", view="arrivals", kind="bar",
-                  metrics=(_COUNT,), by=(Dates(field="published_at", label="Published", interval="1d"),),
-                  description="Of what arrived in the chosen time. Fresh news stand at the right end."),
+            _chart("Freshness: publication to searchable", "line", _SEEN, view="arrivals",
+                   metrics=_middle_and_most("delay_seconds"),
+                   description="Of articles whose publication is known to the minute."),
+            _chart("Arrived, by day of publication", "bar", _dates("published_at", "Published", interval="1d"),
+                   view="arrivals",
+                   description="Of what arrived in the chosen time. Fresh news stand at the right end."),
         )),
         (13, (
-            Chart(title="Arrived per day and source", view="arrivals", kind="line", metrics=(_COUNT,),
-                  by=(Dates(field="first_seen_at", label="First seen", interval="1d"),
-                      Terms(field="source.id", label="Source", limit=12))),
-            Chart(title="Each source against its usual", view="arrivals", kind="table",
-                  metrics=(
-                      _arrived("Last 7 days", 7),
-                      _arrived("7 days before", 7, 7),
-                      _arrived("Last day", 1),
-                      _arrived("Same day a week ago", 1, 7),
-                  ),
-                  by=(Terms(field="source.id", label="Source", limit=50),),
-                  description="A source that falls behind its week before has changed or gone silent."),
+            _chart("Arrived per day and source", "line", _dates("first_seen_at", "First seen", interval="1d"),
+                   _terms("source.id", "Source", 12), view="arrivals"),
+            _chart("Each source against its usual", "table", _BY_SOURCE, view="arrivals",
+                   metrics=(
+                       _count("Last 7 days", within=7),
+                       _count("7 days before", within=7, days_ago=7),
+                       _count("Last day", within=1),
+                       _count("Same day a week ago", within=1, days_ago=7),
+                   ),
+                   description="A source that falls behind its week before has changed or gone silent."),
         )),
         (13, (
-            Chart(title="Drift: what extraction finds, by source", view="arrivals", kind="table",
-                  metrics=(
-                      _COUNT,
-                      Metric(operation="count", label="With a date", filter=Exists("published_at")),
-                      Metric(operation="count", label="With authors", filter=Exists("authors")),
-                      Metric(operation="count", label="With a description", filter=Exists("description")),
-                      Metric(operation="median", field="word_count", label="Words (median)"),
-                      Metric(operation="count", label="Language unknown", filter=Is("language", ("und",))),
-                  ),
-                  by=(Terms(field="source.id", label="Source", limit=50),),
-                  description="Compare with an earlier time: a site that was redesigned loses dates or authors."),
+            _chart("Drift: what extraction finds, by source", "table", _BY_SOURCE, view="arrivals",
+                   metrics=(
+                       _count(),
+                       _count("With a date", filter=Exists("published_at")),
+                       _count("With authors", filter=Exists("authors")),
+                       _count("With a description", filter=Exists("description")),
+                       _metric("median", "word_count", "Words (median)"),
+                       _count("Language unknown", filter=Is("language", ("und",))),
+                   ),
+                   description="Compare with an earlier time: a site that was redesigned loses dates or authors."),
         )),
         (14, (
-            Chart(title="Latest runs", view="runs", kind="table",
-                  metrics=(
-                      Metric(operation="max", field="@timestamp", label="Started", type="date"),
-                      Metric(operation="last_value", field="run.status", label="Status", type="string"),
-                      _DISCOVERED,
-                      *_OUTCOME_SUMS,
-                      _UNACCOUNTED,
-                      Metric(operation="max", field="seconds.total", label="Duration", format="seconds"),
-                  ),
-                  by=(Terms(field="run.id", label="Run", limit=30),), keeps_own_filters=True),
+            _chart("Latest runs", "table", _terms("run.id", "Run", 30), view="runs",
+                   metrics=(
+                       _metric("max", "@timestamp", "Started", type="date"),
+                       _newest("run.status", "Status"),
+                       _metric("sum", "discovered", "Discovered"),
+                       *_OUTCOME_SUMS,
+                       _UNACCOUNTED,
+                       _metric("max", "seconds.total", "Duration", format="seconds"),
+                   )),
         )),
     ),
 )  # fmt: skip
-
-_SOURCES = Metric(operation="count", label="Sources")
 
 SOURCES = Dashboard(
     key="sources",
@@ -529,34 +501,29 @@ SOURCES = Dashboard(
     description="Which sources are well, and which need a look.",
     since="now-30d",
     controls=(
-        Control(title="Source", view="sources", field="source.id"),
-        Control(title="Status", view="sources", field="status"),
-        Control(title="Language", view="sources", field="source.language"),
+        _control("Source", "source.id", "sources"),
+        _control("Status", "status", "sources"),
+        _control("Language", "source.language", "sources"),
     ),
     rows=(
         (6, (
-            _number("Sources", _SOURCES, view="sources"),
-            _number("Failed last time", Metric(operation="count", label="Failed last time"), view="sources",
-                    filter=Exists("reason")),
-            _number("Most failures in a row",
-                    Metric(operation="max", field="consecutive_failures", label="Most failures in a row"),
+            _number("Sources", view="sources"),
+            _number("Failed last time", view="sources", filter=Exists("reason")),
+            _number("Most failures in a row", _metric("max", "consecutive_failures", "Most failures in a row"),
                     view="sources"),
         )),
         (12, (
-            Chart(title="By status", view="sources", kind="bar_horizontal", metrics=(_SOURCES,),
-                  by=(Terms(field="status", label="Status"),)),
-            Chart(title="Why sources fail", view="sources", kind="bar_horizontal", metrics=(_SOURCES,),
-                  by=(Terms(field="reason", label="Reason"),)),
-            Chart(title="Silent longest", view="sources", kind="table",
-                  metrics=(Metric(operation="min", field="last_article_at", label="Last article", type="date"),),
-                  by=(Terms(field="source.id", label="Source", limit=20, direction="asc"),),
-                  filter=Exists("last_article_at")),
+            _chart("By status", "bar_horizontal", _terms("status", "Status"), view="sources",
+                   metrics=(_count("Sources"),)),
+            _chart("Why sources fail", "bar_horizontal", _terms("reason", "Reason"), view="sources",
+                   metrics=(_count("Sources"),)),
+            _chart("Silent longest", "table", _terms("source.id", "Source", 20, direction="asc"), view="sources",
+                   metrics=(_metric("min", "last_article_at", "Last article", type="date"),),
+                   filter=Exists("last_article_at")),
         )),
         (24, (Listing(title="Health", search="source-health"),)),
     ),
 )  # fmt: skip
-
-_ENTRIES = Metric(operation="count", label="Entries")
 
 QUARANTINE = Dashboard(
     key="quarantine",
@@ -564,26 +531,23 @@ QUARANTINE = Dashboard(
     description="What failed, why, since when, and how to try it again.",
     since="now-1y",
     controls=(
-        Control(title="Source", view="quarantine", field="source.id"),
-        Control(title="Stage", view="quarantine", field="stage"),
-        Control(title="Reason", view="quarantine", field="reason"),
+        _control("Source", "source.id", "quarantine"),
+        _control("Stage", "stage", "quarantine"),
+        _control("Reason", "reason", "quarantine"),
     ),
     rows=(
         (6, (
-            _number("In quarantine", _ENTRIES, view="quarantine"),
-            _number("Oldest", Metric(operation="min", field="first_failed_at", label="Oldest", type="date"),
-                    view="quarantine"),
-            _number("Most attempts", Metric(operation="max", field="attempts", label="Most attempts"),
-                    view="quarantine"),
+            _number("In quarantine", _count("Entries"), view="quarantine"),
+            _number("Oldest", _metric("min", "first_failed_at", "Oldest", type="date"), view="quarantine"),
+            _number("Most attempts", _metric("max", "attempts", "Most attempts"), view="quarantine"),
         )),
         (12, (
-            Chart(title="Why", view="quarantine", kind="bar_horizontal", metrics=(_ENTRIES,),
-                  by=(Terms(field="reason", label="Reason", limit=15),)),
-            Chart(title="Where", view="quarantine", kind="bar_horizontal", metrics=(_ENTRIES,),
-                  by=(Terms(field="source.id", label="Source", limit=15),)),
-            Chart(title="Since when", view="quarantine", kind="bar_stacked", metrics=(_ENTRIES,),
-                  by=(Dates(field="first_failed_at", label="Failing since"),
-                      Terms(field="stage", label="Stage", limit=6))),
+            _chart("Why", "bar_horizontal", _terms("reason", "Reason", 15), view="quarantine",
+                   metrics=(_count("Entries"),)),
+            _chart("Where", "bar_horizontal", _terms("source.id", "Source", 15), view="quarantine",
+                   metrics=(_count("Entries"),)),
+            _chart("Since when", "bar_stacked", _dates("first_failed_at", "Failing since"),
+                   _terms("stage", "Stage", 6), view="quarantine", metrics=(_count("Entries"),)),
         )),
         (24, (Listing(title="What, why and the command that tries it again", search="quarantine"),)),
     ),

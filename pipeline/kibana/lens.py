@@ -28,8 +28,6 @@ def config(chart: Chart, data_view: str) -> dict[str, Any]:
     if chart.filter is not None:
         common["query"] = {"expression": kql(chart.filter), "language": "kql"}
     layer: dict[str, Any] = {"data_source": source}
-    if chart.keeps_own_filters:
-        layer["ignore_global_filters"] = True
     metrics = [_api_metric(metric) for metric in chart.metrics]
     buckets = [_api_bucket(bucket) for bucket in chart.by]
     match chart.kind:
@@ -80,8 +78,6 @@ def _api_metric(metric: Metric) -> dict[str, Any]:
     match metric.format:
         case "seconds":
             found["format"] = {"type": "duration", "from": "s", "to": "auto"}
-        case "minutes":
-            found["format"] = {"type": "duration", "from": "min", "to": "auto"}
         case "number":
             found["format"] = {"type": "number", "decimals": 0}
     return found
@@ -130,8 +126,6 @@ def state(chart: Chart, data_view: str) -> dict[str, Any]:
         columns |= _columns_of_metric(id_, metric)
     order += [id_ for id_ in columns if id_ not in buckets]
     layer: dict[str, Any] = {"columns": columns, "columnOrder": order, "incompleteColumns": {}}
-    if chart.keeps_own_filters:
-        layer["ignoreGlobalFilters"] = True
     return {
         "title": chart.title,
         "description": chart.description,
@@ -217,7 +211,7 @@ def _columns_of_metric(id_: str, metric: Metric) -> dict[str, dict[str, Any]]:
     if metric.operation == "difference":
         return _formula_columns(id_, metric, column)
     parameters: dict[str, Any] = {}
-    if metric.format in ("seconds", "minutes"):
+    if metric.format == "seconds":
         parameters["format"] = {
             "id": "duration",
             "params": {"decimals": 1, "fromUnit": metric.format, "toUnit": "humanizePrecise"},

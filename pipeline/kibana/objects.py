@@ -141,7 +141,6 @@ def data_view(view: DataView, target: Target) -> SavedObject:
             "id": "url",
             "params": {"urlTemplate": target.archive_link, "labelTemplate": "{{value}}"},
         }
-    runtime = {field.name: {"type": field.type, "script": {"source": field.script}} for field in view.runtime_fields}
     attributes: dict[str, Any] = {
         "title": target.index(view),
         "name": f"{view.name}{target.label}",
@@ -150,7 +149,7 @@ def data_view(view: DataView, target: Target) -> SavedObject:
         "typeMeta": "{}",
         "fieldFormatMap": _json(formats),
         "fieldAttrs": _json(attrs),
-        "runtimeFieldMap": _json(runtime),
+        "runtimeFieldMap": "{}",
         "allowNoIndex": True,
     }
     if view.time_field is not None:

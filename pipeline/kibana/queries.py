@@ -29,7 +29,7 @@ def search_of_chart(
         aggregations = {f"b{number}": {**_bucket(bucket, chart.metrics[0]), "aggs": aggregations}}
     # Metrics of earlier spans need their documents, whatever the time range is (so does Lens).
     bounded = not any(metric.within for metric in chart.metrics)
-    filters = [one for one in (chart.filter, None if chart.keeps_own_filters else also) if one is not None]
+    filters = [one for one in (chart.filter, also) if one is not None]
     return {
         "size": 0,
         "track_total_hits": True,

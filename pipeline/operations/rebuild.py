@@ -29,7 +29,7 @@ from pipeline.errors import ArticleError, ArticleFailed, ConfigurationError, Fat
 from pipeline.extract.worker import extract_all
 from pipeline.index import templates, writer
 from pipeline.index.client import call, wait_until_ready
-from pipeline.index.documents import Document, iso, to_document
+from pipeline.index.documents import Document, first_seen, iso, to_document
 from pipeline.index.templates import Names
 from pipeline.ledger import Capture
 from pipeline.models import Article, RawPage, Source
@@ -293,9 +293,7 @@ def with_past(document: Document, stored: Mapping[str, Any]) -> Document:
     same_text = stored.get("content_hash") == document.source["content_hash"]
     carried = (*_CARRIED, *(_CARRIED_WITH_THE_TEXT if same_text else ()))
     source = {**document.source, **{key: stored[key] for key in carried if key in stored}}
-    if source.get("timestamp_basis") == "first_seen":
-        source["@timestamp"] = source["first_seen_at"]
-    return replace(document, source=source)
+    return replace(document, source=first_seen(source, source["first_seen_at"]))
 
 
 def live_indices(client: Elasticsearch, prefix: str) -> list[str]:

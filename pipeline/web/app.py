@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from pipeline.extract.worker import extract_all
 from pipeline.index import client as index_client
 from pipeline.index import quarantine
 from pipeline.index.templates import Names
+from pipeline.kibana import links
 from pipeline.models import ArchiveAddress, OutcomeKind, RawPage
 from pipeline.run import Services
 from pipeline.search import (
@@ -46,6 +48,7 @@ from pipeline.search import (
 )
 from pipeline.settings import ElasticsearchConnection, load_settings
 from pipeline.web import views
+from pipeline.web.map import spots, world_map
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,9 @@ _WAIT_SECONDS = 1.5
 """A reader is told sooner than a run that Elasticsearch is away."""
 
 _LISTED_FAILURES = 200
+
+_SILENCE = timedelta(minutes=30)
+"""A run that has no report and shows no sign of life for so long is shown as stopped."""
 
 
 def reader_services() -> Services:
@@ -169,9 +175,12 @@ class _Site:
             facets=views.FACETS,
             facet_of_type=views.FACET_OF_TYPE,
             label=views.label,
+            area_name=views.area_name,
             headline=views.headline,
             passages=views.passages,
             page_size=views.PAGE_SIZE,
+            facets_open=6,
+            outcome_kinds=[kind.value for kind in OutcomeKind],
         )
 
     # ---------------------------------------------------------------------------------------- search
@@ -179,10 +188,15 @@ class _Site:
     def search_page(self, request: Request) -> Response:
         """Search box, facets and results. A wrong question is explained beside it."""
         results, problem, question = SearchResults(total=0, hits=(), facets={}), "", views.Question()
+        world = None
         try:
             question = views.question_of(request.query_params.multi_items())
             services = self._services()
-            results = search(_quick(services), question.request(services.prefix), wait_seconds=_WAIT_SECONDS)
+            asked, client = question.request(services.prefix), _quick(services)
+            results = search(client, asked, embedder=services.embedder, wait_seconds=_WAIT_SECONDS)
+            if question.map and results.total:
+                found = spots(client, asked, close=bool(question.area), wait_seconds=_WAIT_SECONDS)
+                world = world_map(found, question.area)
         except QueryError as error:
             problem = error.message
             question = replace(question, query=request.query_params.get("q", "")[:2_000])
@@ -195,6 +209,7 @@ class _Site:
             results=results,
             problem=problem,
             bars=views.timeline(results.timeline),
+            world=world,
             last_page=last,
             pages=_neighbours(question.page, last),
         )
@@ -226,7 +241,9 @@ class _Site:
             same=same_story(client, document, prefix=prefix, wait_seconds=_WAIT_SECONDS),
             history=history["runs"],
             versions=_versions(history),
-            revisions=document.get("revisions", []),
+            authors=", ".join(map(str, views.many(document.get("authors")))),
+            captions=views.many(document.get("captions")),
+            revisions=views.revisions(document),
         )
 
     def original_page(self, request: Request, document_id: str) -> Response:
@@ -301,7 +318,10 @@ class _Site:
             quarantine=failed[:_LISTED_FAILURES],
             more_failed=len(failed) > _LISTED_FAILURES,
             chosen=chosen,
-            kibana=views.harmless_url(os.environ.get("KIBANA_URL")),
+            added=self._count(client, names.articles, {"range": {"first_seen_at": {"gte": "now-1d"}}}),
+            failing=self._count(client, names.quarantine, {"match_all": {}}),
+            silent_since=services.now() - _SILENCE,
+            kibana=_kibana() and links.dashboards(_kibana()),
         )
 
     def run_page(self, request: Request) -> Response:
@@ -315,6 +335,13 @@ class _Site:
                 HTTPStatus.NOT_FOUND, f"The ledger knows no run {run_id!r}. It is no ingestion run, or not planned yet."
             )
         tally = services.ledger.tally(run_id)
+        kibana = _kibana() and links.run_dashboard(
+            _kibana(),
+            run_id,
+            since=record.started_at,
+            until=record.finished_at or record.heartbeat_at,
+            prefix=services.prefix,
+        )
         bad = [
             entry
             for kind in (OutcomeKind.FAILED, OutcomeKind.REJECTED)
@@ -327,6 +354,8 @@ class _Site:
             tally=tally.as_dict(),
             bad=bad[:_LISTED_FAILURES],
             more=max(0, len(bad) - _LISTED_FAILURES),
+            silent_since=services.now() - _SILENCE,
+            kibana=kibana,
         )
 
     def explain_page(self, request: Request) -> Response:
@@ -390,6 +419,12 @@ class _Site:
                 self._opened = self._factory()
             return self._opened
 
+    def _count(self, client: Elasticsearch, index: str, query: Mapping[str, Any]) -> int:
+        answer = index_client.call(
+            lambda: client.count(index=index, ignore_unavailable=True, query=query), wait_seconds=_WAIT_SECONDS
+        )
+        return int(answer["count"])
+
     def _document(self, services: Services, document_id: str) -> dict[str, Any]:
         document = get_document(_quick(services), document_id, prefix=services.prefix)
         if document is None:
@@ -410,6 +445,11 @@ class _Site:
 
 def _quick(services: Services) -> Elasticsearch:
     return services.elasticsearch.options(request_timeout=15)
+
+
+def _kibana() -> str:
+    """The address of the Kibana that belongs to this installation, if one is set."""
+    return views.harmless_url(os.environ.get("KIBANA_URL")) or ""
 
 
 def _neighbours(page: int, last: int) -> list[int | None]:

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 from pipeline.enrich.places import country_name
 from pipeline.index.analyzers import ANALYZERS
 from pipeline.search import QueryError, SearchHit, SearchRequest
+from pipeline.web.map import box_of, is_tile
 
 PAGE_SIZE = 10
 
@@ -46,10 +47,12 @@ Segment = tuple[str, bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a search page's address says. ``until`` is the last day that counts."""
+    """What a search page's address says. ``until`` is the last day that counts, ``area`` a tile of the map."""
 
     query: str = ""
     facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    area: str = ""
+    map: bool = False
     since: date | None = None
     until: date | None = None
     sort: str = "relevance"
@@ -61,10 +64,11 @@ class Question:
         return SearchRequest(
             query=self.query,
             facets=self.facets,
+            within=box_of(self.area) if self.area else None,
             since=_midnight(self.since),
             until=_midnight(self.until + timedelta(days=1)) if self.until and self.until < date.max else None,
             sort=cast(Literal["relevance", "newest", "oldest"], self.sort),
-            one_per_text=not self.copies,
+            collapse=not self.copies,
             limit=PAGE_SIZE,
             offset=(self.page - 1) * PAGE_SIZE,
             marks=MARKS,
@@ -75,9 +79,10 @@ class Question:
         """The part of the address behind the question mark; equal questions give equal ones."""
         pairs = [("q", self.query)] if self.query else []
         pairs += [(name, value) for name in FACETS for value in self.facets.get(name, ())]
+        pairs += [("area", self.area)] if self.area else []
         pairs += [(name, day.isoformat()) for name, day in (("since", self.since), ("until", self.until)) if day]
         pairs += [("sort", self.sort)] if self.sort != "relevance" else []
-        pairs += [("copies", "1")] if self.copies else []
+        pairs += [(name, "1") for name, wanted in (("copies", self.copies), ("map", self.map)) if wanted]
         pairs += [("page", str(self.page))] if self.page > 1 else []
         return f"?{urlencode(pairs)}" if pairs else "?"
 
@@ -99,10 +104,18 @@ class Question:
         """The same for other days."""
         return replace(self, since=since, until=until, page=1)
 
+    def in_area(self, area: str) -> Question:
+        """The same for another tile of the map, or for the whole world."""
+        return replace(self, area=area, page=1)
+
+    def with_map(self, wanted: bool) -> Question:
+        """The same with the map, or without."""
+        return replace(self, map=wanted)
+
     @property
     def is_narrowed(self) -> bool:
         """Whether anything but words is asked for."""
-        return bool(self.since or self.until or any(self.facets.values()))
+        return bool(self.since or self.until or self.area or any(self.facets.values()))
 
     def chosen(self) -> Iterator[tuple[str, str]]:
         """Each facet value that is asked for."""
@@ -114,7 +127,7 @@ class Question:
 def question_of(parameters: Sequence[tuple[str, str]]) -> Question:
     """The question that an address asks. What it doesn't know it leaves out.
 
-    Raises QueryError for days, orders and pages that are none.
+    Raises QueryError for days, orders, pages and parts of the map that are none.
     """
     first: dict[str, str] = {}
     facets: dict[str, list[str]] = {}
@@ -132,8 +145,13 @@ def question_of(parameters: Sequence[tuple[str, str]]) -> Question:
     page = first.get("page", "1")
     if not re.fullmatch(r"[1-9][0-9]{0,5}", page):
         raise QueryError(f"{page!r} is no page.")
+    area = first.get("area", "")
+    if area and not is_tile(area):
+        raise QueryError(f"{area!r} is no part of the map.")
     return Question(
         query=first.get("q", "").strip(),
+        area=area,
+        map=first.get("map") == "1",
         facets={name: tuple(dict.fromkeys(values)) for name, values in facets.items()},
         since=_day_of(first.get("since")),
         until=_day_of(first.get("until")),
@@ -356,6 +374,21 @@ def _language(code: str) -> str:
     return own.get(code) or ANALYZERS.get(code, code).capitalize()
 
 
+def area_name(tile: str) -> str:
+    """Where a tile of the map is, in whole degrees.
+
+    >>> area_name("6/34/20")
+    '52° N to 56° N, 11° E to 17° E'
+    """
+    north, west, south, east = box_of(tile)
+
+    def degrees(value: float, signs: str) -> str:
+        return f"{abs(value):.0f}° {signs[value < 0]}"
+
+    spans = ((degrees(south, "NS"), degrees(north, "NS")), (degrees(west, "EW"), degrees(east, "EW")))
+    return ", ".join(f"{start} to {end}" for start, end in spans)
+
+
 def html_language(code: str | None) -> str | None:
     """The value of ``lang`` for a text in this language, if it is one (BCP 47)."""
     return code if code and code != "und" and re.fullmatch(r"[a-z]{2,3}(-[a-z]{2,4})?", code) else None
@@ -398,19 +431,19 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             if record.get("zone_assumed"):
                 origin += "; no time zone stated, UTC assumed"
             if record.get("conflict"):
-                others = ", ".join(f"{item['source']}: {item['value']}" for item in _many(record.get("candidates")))
+                others = ", ".join(f"{item['source']}: {item['value']}" for item in many(record.get("candidates")))
                 origin += f"; statements differ ({others})"
             rows.append((title, moment(document[f"{name}_at"], record.get("precision", "")), origin))
     if not document.get("published_at"):
         rows.append(("Published", "not known", "no statement of a date was found"))
     for name, title in _FIELDS:
         if document.get(name):
-            value = ", ".join(map(str, _many(document[name])))
+            value = ", ".join(map(str, many(document[name])))
             rows.append((title, value, "counted" if name == "word_count" else origins.get(name, "")))
     confidence = document.get("language_confidence")
     agreement = ", ".join(
         f"{item['by']} {'agrees' if item['agrees'] else 'disagrees'}"
-        for item in _many(document.get("language_agreement"))
+        for item in many(document.get("language_agreement"))
     )
     sure = f"detected, {confidence:.0%} sure" if confidence is not None else ""
     rows.append(("Language", _language(document["language"]), "; ".join(filter(None, (sure, agreement)))))
@@ -419,7 +452,7 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     rows.append(("First seen", moment(document["first_seen_at"]), ""))
     if document.get("fetched_at"):
         rows.append(("Read", moment(document["fetched_at"]), ""))
-    for place in _many(document.get("alternate_urls")):
+    for place in many(document.get("alternate_urls")):
         rows.append(("Also at", place, "the same text"))
     for name, title in (("headline", "Headline"), ("body", "Text")):
         if origins.get(name):
@@ -437,11 +470,20 @@ def entities(document: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
         ("event", "", "Events"),
         ("other", "", "Other names"),
     )
-    return [(facet, title, _many(found[kind])) for kind, facet, title in kinds if found.get(kind)]
+    return [(facet, title, many(found[kind])) for kind, facet, title in kinds if found.get(kind)]
 
 
 FACET_OF_TYPE = {"person": "people", "place": "places", "organization": "organizations"}
 
 
-def _many(value: Any) -> list[Any]:
+def revisions(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The changes of an article's text, oldest first, each with the sentences that went and came."""
+    return [
+        {**revision, "removed": many(revision.get("removed")), "added": many(revision.get("added"))}
+        for revision in many(document.get("revisions"))
+    ]
+
+
+def many(value: Any) -> list[Any]:
+    """The values of a field that may hold one, several or none, as Elasticsearch's documents do."""
     return value if isinstance(value, list) else [] if value is None else [value]

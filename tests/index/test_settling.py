@@ -40,7 +40,7 @@ class Index:
 
     def content(self) -> dict[str, dict[str, Any]]:
         """Everything but when each was written."""
-        bookkeeping = ("first_seen_at", "_index")
+        bookkeeping = ("first_seen_at", "delay_seconds", "_index")
         return {id_: {k: v for k, v in item.items() if k not in bookkeeping} for id_, item in self.dump().items()}
 
     def cluster(self, item: Document) -> str:

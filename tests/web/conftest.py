@@ -59,7 +59,12 @@ def airflow_site(site: Installation) -> Iterator[AirflowSite]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     write_texts(site.project / "small", range(2))
-    variables = {**site.environment, "NEWS_AIRFLOW__PORT": str(port)}
+    variables = {
+        **site.environment,
+        "NEWS_AIRFLOW__PORT": str(port),
+        "KIBANA_URL": "https://kibana.example",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,reader:viewer",
+    }
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(("NEWS_", "ELASTICSEARCH_", "AIRFLOW_")):

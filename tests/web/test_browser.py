@@ -69,20 +69,21 @@ def framed(page: Page) -> FrameLocator:
 
 
 def test_nobody_reads_without_logging_in(airflow_site: AirflowSite) -> None:
-    """Without Airflow's log-in every page is refused, with a wrong token too; with a token it is there."""
+    """Without Airflow's log-in every page is refused, with a wrong token too; with the token of somebody who may only
+    look it is there, runs and sources too, and nothing can be changed."""
     with httpx2.Client(base_url=airflow_site.url, trust_env=False) as web:
         for path in ("/news/", "/news/complete?q=ham", "/news/article/x", "/news/article/x/original", "/news/ingestion",
                      "/news/run?id=x", "/news/explain?name=x"):  # fmt: skip
             assert web.get(path).status_code == 401, path
             assert web.get(path, headers={"Authorization": "Bearer nonsense"}).status_code in (401, 403), path
         assert web.get("/news/static/page.css").status_code == 200
-        address = airflow_site.airflow.address
-        login = {"username": address.username, "password": address.password}
-        token = web.post("/auth/token", json=login).json()["access_token"]
-        answer = web.get("/news/?q=hamburg", headers={"Authorization": f"Bearer {token}"})
-        assert answer.status_code == 200
-        assert "Night train" in answer.text
-        assert web.post("/news/", headers={"Authorization": f"Bearer {token}"}).status_code == 405
+        for user in ("admin", "reader"):
+            token = airflow_site.token(user)
+            answer = web.get("/news/?q=hamburg", headers=token)
+            assert answer.status_code == 200
+            assert "Night train" in answer.text
+            assert web.get("/news/ingestion", headers=token).status_code == 200
+            assert web.post("/news/", headers=token).status_code == 405
 
 
 def test_search_in_airflow(page: Page, airflow_site: AirflowSite, output: Path) -> None:
@@ -176,7 +177,8 @@ def test_phone(page: Page, airflow_site: AirflowSite, output: Path) -> None:
     page.goto(f"{airflow_site.url}/news/?q=hamburg")
     page.screenshot(path=output / "phone.png")
     addresses = [page.url, page.locator(".hits h3 a").first.evaluate("link => link.href")]
-    addresses += [f"{airflow_site.url}/news/{path}" for path in ("ingestion", "?q=zeppelins", "?q=title:", "explain")]
+    paths = ("ingestion", "?q=zeppelins", "?q=title:", "?map=1", "explain")
+    addresses += [f"{airflow_site.url}/news/{path}" for path in paths]
     for address in addresses:
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
@@ -193,8 +195,24 @@ def test_keyboard_alone(page: Page, airflow_site: AirflowSite) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
+def test_the_map_by_keyboard(page: Page, airflow_site: AirflowSite, output: Path) -> None:
+    """The map can be skipped; its bubbles can be reached by Tab, say what they are, and narrow it with Enter."""
+    page.goto(f"{airflow_site.url}/news/?q=hamburg&map=1")
+    page.screenshot(path=output / "map.png")
+    page.get_by_role("link", name="Skip the map").focus()
+    page.keyboard.press("Tab")
+    bubble = page.locator(".map svg a:focus")
+    expect(bubble).to_have_accessible_name(re.compile(r": \d+ articles?$"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("list", name="Narrowed to")).to_contain_text("Area:")
+    expect(page.locator(".map .area")).to_be_visible()
+    page.get_by_role("link", name="The whole world").click()
+    expect(page.get_by_role("list", name="Narrowed to")).to_have_count(0)
+
+
 def test_runs_lead_to_their_report(page: Page, airflow_site: AirflowSite, output: Path) -> None:
-    """A DAG run's page has a tab with the run's report, its tasks a button that leads there."""
+    """A DAG run's page has a tab with the run's report, its tasks a button that leads there; from the report
+    and from the navigation one gets to Kibana."""
     deadline = time.monotonic() + 180
     while airflow_site.airflow.run_state("news_ingest", airflow_site.run_id) not in ("success", "failed"):
         assert time.monotonic() < deadline
@@ -203,7 +221,14 @@ def test_runs_lead_to_their_report(page: Page, airflow_site: AirflowSite, output
     frame = page.frame_locator('iframe[title="News report"]')
     expect(frame.get_by_role("heading", level=1)).to_contain_text(f"news_ingest/{airflow_site.run_id}")
     expect(frame.get_by_role("row", name=re.compile("^indexed 2"))).to_be_visible()
+    kibana = frame.get_by_role("link", name="This run in Kibana")
+    expect(kibana).to_have_attribute(
+        "href", re.compile(r"https://kibana\.example/app/dashboards#/view/\S+-ingestion\?_g=.*_a=.*run\.id")
+    )
     page.screenshot(path=output / "run.png")
+    views = airflow_site.airflow._request("GET", "/api/v2/plugins").json()["plugins"]
+    (news,) = [plugin["external_views"] for plugin in views if plugin["name"] == "news_search"]
+    assert [view["href"] for view in news if view["name"] == "Kibana"] == ["https://kibana.example/app/dashboards"]
     links = airflow_site.airflow._request(
         "GET", f"/api/v2/dags/news_ingest/dagRuns/{airflow_site.run_id}/taskInstances/plan/links"
     ).json()

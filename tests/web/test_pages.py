@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import lxml.html
 import pytest
@@ -114,10 +114,32 @@ def test_pages_go_on(pages: TestClient) -> None:
     assert len(seen) == len(set(seen)) == int(words(page, "//h2[@id='found']")[0].split()[0])
 
 
+def test_places_are_on_a_map(pages: TestClient) -> None:
+    """The map, where it is asked for, has a bubble for each region that is named; choosing one leaves the articles that
+    name a place there, and looks closer. The same stands beside it as a list, and the map can be skipped."""
+    assert not get(pages, "/?q=hamburg&copies=1").xpath("//figure[@class='map']")
+    page = get(pages, "/?q=hamburg&copies=1&map=1")
+    bubbles = page.xpath("//figure[@class='map']//*[local-name()='svg']/a")
+    titles = [bubble.text_content().strip() for bubble in bubbles]
+    listed = words(page, "//figure[@class='map']//ul/li")
+    assert [re.sub(r": (\d+) articles?$", r" \1", title) for title in titles] == listed
+    (hamburg,) = [bubble for bubble in bubbles if bubble.text_content().strip().startswith("Hamburg")]
+    count = int(re.findall(r"(\d+) articles?", hamburg.text_content())[0])
+    near = get(pages, hamburg.get("href"))
+    assert words(near, "//h2[@id='found']") == [f"{count} articles"]
+    assert "Area: 52° N to 56° N" in words(near, "//ul[@class='chosen']")[0]
+    assert near.xpath("//form//input[@name='area']/@value") == re.findall(r"area=([^&]+)", unquote(hamburg.get("href")))
+    assert near.xpath("//figure[@class='map']//*[local-name()='rect'][@class='area']")
+    world = get(pages, near.xpath("//figcaption[@id='map-caption']/a/@href")[0])
+    assert words(world, "//h2[@id='found']") == words(page, "//h2[@id='found']")
+    assert page.xpath("//figure[@class='map']/a[@class='skip']/@href") == ["#after-map"]
+    assert "no part of the map" in words(get(pages, "/?area=3/8/1", status=400), "//p[@role='alert']")[0]
+
+
 def test_copies_are_folded(pages: TestClient) -> None:
     """An agency story and the paper that carries it are one result that says so; on wish both are listed."""
     page = get(pages, "/?q=cargo+drones")
-    assert words(page, "//ol[@class='hits']/li[1]//a[contains(@href, '#same')]") == ["1 more with the same text"]
+    assert words(page, "//ol[@class='hits']/li[1]//a[contains(@href, '#same')]") == ["1 more tells this story"]
     both = get(pages, "/?q=cargo+drones&copies=1")
     assert len(both.xpath("//ol[@class='hits']/li")) == len(page.xpath("//ol[@class='hits']/li")) + 1
     article = get(pages, page.xpath("//ol[@class='hits']/li[1]//h3/a/@href")[0])

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from pipeline.search import QueryError
+from pipeline.web.map import Spot, box_of, is_tile, world_map
 from pipeline.web.views import Piece, as_text, changes, harmless_url, paragraphs, question_of, segments, timeline
 
 
@@ -93,6 +94,32 @@ def test_any_span_fits_sixty_bars(days: list[str], bars: int, first: tuple[str, 
         assert found[-1].until == date.fromisoformat(days[-1])
 
 
+def test_the_map_shows_what_is_near() -> None:
+    """All spots of the world fit its picture, the most named largest; of a part only those in it, in its place."""
+
+    def spot(tile: str, articles: int, latitude: float, longitude: float) -> Spot:
+        return Spot(tile=tile, articles=articles, names=(tile,), more=False, latitude=latitude, longitude=longitude)
+
+    hamburg, lisbon, suva = spot("6/33/20", 9, 53.5, 10), spot("6/30/24", 1, 38.7, -9), spot("6/63/35", 4, -18, 178)
+    world = world_map([lisbon, hamburg, suva], None)
+    assert [bubble.spot for bubble in world.bubbles] == [hamburg, suva, lisbon]
+    assert [bubble.radius for bubble in world.bubbles] == sorted((b.radius for b in world.bubbles), reverse=True)
+    assert (world.bubbles[0].x, world.bubbles[0].y) == (380, 73)
+    for chosen, seen in (("6/33/20", [hamburg]), ("6/63/35", [suva]), ("6/0/1", [])):
+        part = world_map([lisbon, hamburg, suva], chosen)
+        assert [bubble.spot for bubble in part.bubbles] == seen
+        x, y, width, height = map(float, part.view_box.split())
+        assert (width, height) == (144, 57.6)
+        assert 0 <= x <= 720 - 144
+        assert 12 <= y <= 300 - 57.6
+    north, west, south, east = box_of("6/33/20")
+    assert south < 53.5 < north
+    assert west < 10 < east
+    assert [is_tile(key) for key in ("6/63/63", "6/64/0", "6/0/64", "17/0/0", "-1/0/0", "6/33", "a/b/c", "")] == [
+        True, *[False] * 7,
+    ]  # fmt: skip
+
+
 def test_changes_name_the_words() -> None:
     """Within a changed paragraph the changed words are marked; added and dropped paragraphs are whole."""
     found = changes(["same", "the old word here", "gone"], ["same", "the new word here", "one", "two"])
@@ -114,10 +141,11 @@ def test_originals_hide_nothing() -> None:
 def test_addresses_are_read_and_written_alike() -> None:
     """What an address says, and the address written from it, are the same question."""
     pairs = [("q", "a b"), ("people", "X & Y"), ("people", "Z"), ("language", "de"), ("since", "2024-01-01"),
-             ("sort", "newest"), ("copies", "1"), ("page", "3"), ("unknown", "x"), ("q", "second")]  # fmt: skip
+             ("sort", "newest"), ("copies", "1"), ("map", "1"), ("area", "6/33/20"), ("page", "3"), ("unknown", "x"),
+             ("q", "second")]  # fmt: skip
     question = question_of(pairs)
     assert question.parameters() == (
-        "?q=a+b&language=de&people=X+%26+Y&people=Z&since=2024-01-01&sort=newest&copies=1&page=3"
+        "?q=a+b&language=de&people=X+%26+Y&people=Z&area=6%2F33%2F20&since=2024-01-01&sort=newest&copies=1&map=1&page=3"
     )
     assert question.with_facet("language", "fr").facets["language"] == ("fr",)
     assert question.with_facet("people", "W").facets["people"] == ("X & Y", "Z", "W")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 
+import httpx2
 from indexing.articles import NOON, document
 from installation import Installation
 
@@ -68,3 +70,10 @@ class AirflowSite:
     @property
     def url(self) -> str:
         return self.airflow.url
+
+    def token(self, username: str) -> dict[str, str]:
+        """The header that logs a user of this Airflow in."""
+        file = self.installation.home / "airflow" / "simple_auth_manager_passwords.json.generated"
+        login = {"username": username, "password": json.loads(file.read_text())[username]}
+        answer = httpx2.post(f"{self.url}/auth/token", json=login, trust_env=False, timeout=30)
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
