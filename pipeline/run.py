@@ -29,10 +29,12 @@ from typing import Any
 
 import psutil
 from elasticsearch import Elasticsearch
+from pebble import ProcessPool
 
 from pipeline import localnode
 from pipeline.archive import Archive, ArchiveWriter, payload_digest
 from pipeline.discover import discover, discover_all
+from pipeline.discover.older_pages import PageCache
 from pipeline.discover.state import StateStore, due, ids_to_retry
 from pipeline.discover.url_list import refs_of_urls
 from pipeline.enrich import Enricher, load_enricher, read_entity_review
@@ -49,7 +51,7 @@ from pipeline.errors import (
     UnbalancedRunError,
 )
 from pipeline.extract import extract
-from pipeline.extract.worker import extract_all
+from pipeline.extract.worker import extract_all, worker_pool
 from pipeline.fetch import PoliteWeb, Validators, load
 from pipeline.fetch.trace import trace_url
 from pipeline.index import client as index_client
@@ -151,6 +153,11 @@ class Services:
     def states(self) -> StateStore:
         """What is remembered of each source."""
         return StateStore(self.settings.home / "sources")
+
+    @property
+    def pages(self) -> PageCache:
+        """What is kept of feeds' pasts."""
+        return PageCache(self.settings.home / "cache" / "feeds")
 
     def web(self) -> PoliteWeb:
         """A new polite web client; close it, or use it as a context manager."""
@@ -285,7 +292,7 @@ def _named_by_sources(
     asked = [source for source in _pick(sources, request.source_ids) if _is_due(services, request, source, now)]
     silent = {source.id: why for source in asked if request.window and (why := only_the_present(source))}
     # A list of URLs has no dates at all: of a span of the past it can say nothing.
-    listed = [source for source in asked if not (source.id in silent and source.kind is SourceKind.URLS)]
+    listed = [source for source in asked if source.id not in silent]
     named: dict[str, set[str]] = {}
     with services.web() as web:
         for answer in discover_all(
@@ -297,18 +304,23 @@ def _named_by_sources(
             settings=services.settings,
             # A span of the past is asked for as such, whatever was read already.
             states=None if request.is_backfill else services.states,
+            pages=services.pages,
         ):
-            source, error = answer.source, answer.error
+            source, error, past = answer.source, answer.error, answer.past
             yield from answer.found
-            names = (found.ref.name if isinstance(found, ItemResult) else found.name for found in answer.found)
-            named[source.id] = set(names) if source.id in silent else set()
+            if past is not None and past.reaches:
+                notes.append({"source": source.id, "message": past.message})
+            elif past is not None:
+                silent[source.id] = past.message
+                found = (item.ref if isinstance(item, ItemResult) else item for item in answer.found)
+                named[source.id] = {ref.name for ref in found}
             if error is not None:
                 log.warning("Source %s: %s", source.id, error)
                 problems.append({"source": source.id, "reason": error.reason.value, "message": str(error)})
                 if not request.is_backfill:
                     services.states.record_failure(source.id, str(error), now)
     for source_id, why in silent.items():
-        message = f"can't be asked for the past ({why}); what the archive has of that span is used"
+        message = f"can't be asked for all of the span ({why}); what the archive has of it is used"
         notes.append({"source": source_id, "message": message})
         archived = _archived_references(services, replace(request, source_ids=(source_id,)))
         yield from (ref for ref in archived if ref.name not in named.get(source_id, ()))
@@ -398,8 +410,11 @@ def process_batch(
     *,
     sources: Sequence[Source] = (),
     progress: Callable[[int], None] = lambda _: None,
+    pool: ProcessPool | None = None,
 ) -> Tally:
     """Bring the open references of a batch to their outcomes; ``progress`` is told how many more have ended.
+
+    ``pool`` holds workers for several batches in one process, from ``worker_pool``.
 
     Trying a batch again goes on where it stopped. Raises IndexUnavailableError or ArchiveUnavailableError after
     what is left has been marked as kept.
@@ -419,7 +434,7 @@ def process_batch(
             left = services.ledger.open_items(run_id, batch)
             end([(item.position, kept_out(item.ref)) for item in left if forgotten.covers(item.ref)])
         _archive_pages(services, run_id, batch, sources, watch, end)
-        _index_pages(services, run_id, batch, sources, watch, end)
+        _index_pages(services, run_id, batch, sources, watch, end, pool)
     except (IndexUnavailableError, ArchiveUnavailableError) as error:
         reason = Reason.INDEX_UNAVAILABLE if isinstance(error, IndexUnavailableError) else Reason.ARCHIVE_UNAVAILABLE
         stage: Stage = "index" if isinstance(error, IndexUnavailableError) else "archive"
@@ -527,7 +542,13 @@ def _same_record(archive: Archive, capture: Capture, page: RawPage) -> bool:
 
 
 def _index_pages(
-    services: Services, run_id: str, batch: int, sources: Sequence[Source], watch: _Stopwatch, end: End
+    services: Services,
+    run_id: str,
+    batch: int,
+    sources: Sequence[Source],
+    watch: _Stopwatch,
+    end: End,
+    pool: ProcessPool | None,
 ) -> None:
     """Second pass: from the archive to the index, some pages at a time."""
     work = [item for item in services.ledger.open_items(run_id, batch) if item.archived is not None]
@@ -552,7 +573,9 @@ def _index_pages(
                 yield page
 
     options = services.settings.extract
-    answers = extract_all(readable(), options, timeout_seconds=options.timeout_seconds, workers=options.workers)
+    answers = extract_all(
+        readable(), options, timeout_seconds=options.timeout_seconds, workers=options.workers, pool=pool
+    )
     with closing(answers):
         for _, answer, seconds in answers:
             watch.add("extract", seconds)
@@ -842,12 +865,13 @@ def run_now(
     )
     planned(record.discovered)
     progress(services.ledger.tally(run_id).accounted)
-    for batch in range(record.batches):
-        try:
-            process_batch(services, run_id, batch, sources=sources, progress=progress)
-        except RetriableError as error:
-            log.warning("%s", error)
-            break  # the other batches would wait just as long; finish_run keeps them
+    with worker_pool(services.settings.extract.workers) as pool:
+        for batch in range(record.batches):
+            try:
+                process_batch(services, run_id, batch, sources=sources, progress=progress, pool=pool)
+            except RetriableError as error:
+                log.warning("%s", error)
+                break  # the other batches would wait just as long; finish_run keeps them
     return finish_run(services, run_id)
 
 

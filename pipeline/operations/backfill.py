@@ -10,19 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipeline.discover import discover
-from pipeline.errors import ConfigurationError, SourceUnavailableError
+from pipeline.discover import discover_all
+from pipeline.errors import ConfigurationError
+from pipeline.extract.worker import worker_pool
 from pipeline.index.client import call
 from pipeline.index.templates import Names
 from pipeline.ledger import RunRecord
-from pipeline.models import ArticleRef, ItemResult, Mode, Source, SourceKind
+from pipeline.models import ArticleRef, Mode, Source
 from pipeline.reprocess import in_window, only_the_present
 from pipeline.run import Services, finish_run, plan_run, process_batch
 from pipeline.schedule import RunRequest
@@ -62,8 +63,9 @@ def backfill_now(
             services.say(f"Going on with {record.run_id}, which was stopped.")
         planned(record.discovered)
         progress(services.ledger.tally(record.run_id).accounted)
-        for batch in range(record.batches):
-            process_batch(services, record.run_id, batch, sources=sources, progress=progress)
+        with worker_pool(services.settings.extract.workers) as pool:
+            for batch in range(record.batches):
+                process_batch(services, record.run_id, batch, sources=sources, progress=progress, pool=pool)
         return finish_run(services, record.run_id)
     finally:
         lock.release()
@@ -156,10 +158,7 @@ def preview(services: Services, request: RunRequest, sources: Sequence[Source]) 
     work = sum(indexed.values()) if request.mode in (Mode.REENRICH, Mode.REINDEX) else sum(archived.values())
     if request.mode in (None, Mode.REFETCH):
         work = 0
-        for source in chosen:
-            if why := only_the_present(source):
-                notes.append(f"{source.id}: can't be asked for the past ({why}); the archive's captures are used")
-            named = _named(services, source, request, notes)
+        for source, named, why in _named(services, chosen, request, notes):
             for ref in named:
                 when = ref.facts.published_at or ref.facts.modified_at
                 requested[source.id, when.astimezone(UTC).date().isoformat() if when else UNDATED] += 1
@@ -213,27 +212,37 @@ def politeness_seconds(
     return max(max(by_domain.values()), sum(by_domain.values()) / max_hosts)
 
 
-def _named(services: Services, source: Source, request: RunRequest, notes: list[str]) -> list[ArticleRef]:
-    if source.kind is SourceKind.URLS:
-        return []
-    try:
-        with services.web() as web:
-            found: list[ArticleRef | ItemResult] = list(
-                discover(
-                    source,
-                    window=request.window,
-                    base_dir=services.settings.project_dir,
-                    web=web,
-                    now=services.now(),
-                    settings=services.settings,
-                    states=None,
-                )
-            )
-    except SourceUnavailableError as error:
-        notes.append(str(error))
-        return []
-    unique = {item.name: item for item in found if isinstance(item, ArticleRef)}
-    return list(unique.values())
+def _named(
+    services: Services, sources: Sequence[Source], request: RunRequest, notes: list[str]
+) -> Iterator[tuple[Source, list[ArticleRef], str | None]]:
+    """Each source, what it names in the span, and why that is not all of it, where it isn't."""
+
+    def forgets(source: Source, why: str) -> str:
+        notes.append(f"{source.id}: can't be asked for all of the span ({why}); the archive's captures are used")
+        return why
+
+    for source in sources:
+        if why := only_the_present(source):
+            yield source, [], forgets(source, why)
+    with services.web() as web:
+        for answer in discover_all(
+            [source for source in sources if not only_the_present(source)],
+            window=request.window,
+            base_dir=services.settings.project_dir,
+            web=web,
+            now=services.now(),
+            settings=services.settings,
+            pages=services.pages,
+        ):
+            if answer.error is not None:
+                notes.append(str(answer.error))
+            missing = None
+            if (past := answer.past) is not None and past.reaches:
+                notes.append(f"{answer.source.id}: {past.message}")
+            elif past is not None:
+                missing = forgets(answer.source, past.message)
+            named = {item.name: item for item in answer.found if isinstance(item, ArticleRef)}
+            yield answer.source, list(named.values()), missing
 
 
 def _indexed_by_day(services: Services, request: RunRequest) -> dict[tuple[str, str], int]:

@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from pipeline.errors import ArticleFailed, ArticleRejected, Reason
 from pipeline.extract import worker
-from pipeline.extract.worker import extract_all
+from pipeline.extract.worker import extract_all, worker_pool
 from pipeline.models import Article, RawPage
 from pipeline.settings import ExtractSettings
 
@@ -64,8 +65,11 @@ def test_hanging_and_dying_pages_cost_only_themselves(
     assert (hung.reason, dead.reason) == (Reason.EXTRACT_TIMEOUT, Reason.EXTRACT_ERROR)
 
 
-def test_pages_are_read_as_they_are_needed(make_page: MakePage, article_html: MakeHtml) -> None:
-    """A batch of any length takes the memory of a few pages: no more are read ahead than the workers can use."""
+def test_pages_are_read_as_they_are_needed(
+    make_page: MakePage, article_html: MakeHtml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of any length takes the memory of a few pages: no more large ones are read ahead than workers can use."""
+    monkeypatch.setattr(worker, "_BYTES_AHEAD", 2_000)
     read = 0
 
     def pages() -> Iterator[RawPage]:
@@ -78,3 +82,16 @@ def test_pages_are_read_as_they_are_needed(make_page: MakePage, article_html: Ma
     next(results)
     assert read <= 5
     results.close()
+
+
+def test_workers_can_be_kept_for_several_batches(make_page: MakePage, article_html: MakeHtml) -> None:
+    """A pool serves one call after the other, also after one that was left in the middle, and ends with its context."""
+    pages = [make_page(article_html(title=f"Ferry number {n} runs again today")) for n in range(60)]
+    with worker_pool(1) as pool:
+        left = extract_all(iter(pages), ExtractSettings(), workers=1, timeout_seconds=30, pool=pool)
+        next(left)
+        left.close()
+        results = list(extract_all(iter(pages[:3]), ExtractSettings(), workers=1, timeout_seconds=30, pool=pool))
+        assert [isinstance(result, Article) for _, result, _ in results] == [True] * 3
+        [process] = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    assert not process.is_running()
