@@ -484,6 +484,7 @@ def main() -> int:
     started = time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
         signal.signal(number, lambda *_: sys.exit("stopped"))
+    os.environ.setdefault("ES_JAVA_OPTS", "-XX:TieredStopAtLevel=1")  # it is started eleven times and more
     logging.getLogger("pipeline").setLevel(logging.ERROR)  # dead links are warned of one by one
     parts: Parts | None = None
     failed: list[dict[str, Any]] = []
@@ -499,7 +500,7 @@ def main() -> int:
                 )  # fmt: skip
                 made.write_config(
                     sources=world.sources(),
-                    settings='[ingest]\nbatch_size = 40\n[index]\nbulk_documents = 10\n[entities]\nmodel = ""\n'
+                    settings='[ingest]\nbatch_size = 75\n[index]\nbulk_documents = 15\n[entities]\nmodel = ""\n'
                     "[extract]\nworkers = 1\n",
                 )
                 assert made.services().ledger  # there before anybody asks it

@@ -130,7 +130,7 @@ def without_bookkeeping(documents: Mapping[str, Mapping[str, Any]]) -> dict[str,
         id_: {
             key: value
             for key, value in document.items()
-            if key not in ("first_seen_at", "delay_seconds", "run")
+            if key not in ("discovered_at", "first_seen_at", "delay_seconds", "run")
             and not (key == "@timestamp" and document.get("timestamp_basis") == "first_seen")
         }
         for id_, document in documents.items()
