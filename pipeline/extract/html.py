@@ -121,8 +121,9 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
 
 
 def _dated_by_article(published: DateRecord | None) -> bool:
-    # Content systems date every page they keep, articles or not; only a date for the article itself tells something.
-    return published is not None and not published.source.startswith("jsonld.WebPage")
+    # Content systems date every page they keep, and say when it was updated, articles or not; only a date of publication
+    # for the article itself tells something.
+    return published is not None and not published.source.startswith(("jsonld.WebPage", "text.updated"))
 
 
 def _article_body(stated: Structured) -> str | None:

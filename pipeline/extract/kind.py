@@ -40,14 +40,14 @@ _FORUM_PATH = re.compile(
 )
 _FORUM_HOST = re.compile(r"(?:forums?|community|discuss(?:ions?)?|answers)\.")
 _SHOP_PATH = re.compile(
-    r"/(?:products?|dp|shop|store|buy|catalogs?|catalogue|collections|categor(?:y|ies)|sub-?categor(?:y|ies)|browse|cat|cp|market|catpage[^/]*)(?:/|$)|/p/[^/]*\d{4,}",
+    r"/(?:products?|dp|shop|store|buy|catalogs?|catalogue|collections?|categor(?:y|ies)|sub-?categor(?:y|ies)|browse|cat|cp|market|catpage[^/]*)(?:/|$)|/p/[^/]*\d{4,}",
     re.IGNORECASE,
 )
 _SHOP_HOST = re.compile(r"(?:shop|store|buy)\.")
 _MANUAL_PATH = re.compile(
     r"/(?:docs?|documentation|reference|manuals?|handbook|api|wiki|support|tutorial|help)(?:/|$)", re.IGNORECASE
 )
-_MANUAL_HOST = re.compile(r"(?:docs?|developers?|api|help|support)\.")
+_MANUAL_HOST = re.compile(r"(?:docs?|developers?|api|help|support)[.-]")
 _OFFER_PATH = re.compile(
     r"/(?:services?|solutions?|pricing|directory|movers|application-services|coupons[^/]*|features|platform|courses?)(?:/|$)",
     re.IGNORECASE,
@@ -83,6 +83,14 @@ _SCRIPT_WANTED = re.compile(
     r"\b(?:enable|activate|turn on|requires?|without) javascript\b|\bjavascript (?:is )?(?:disabled|required)\b",
     re.IGNORECASE,
 )
+_PRICE = re.compile(r"[$€£]\s?\d|\d\s?[€£]")
+_MOST_PRICES = 10
+_TRADEMARK = re.compile("[®™]")
+_PHONE = re.compile(r"\(\d{3}\)\s?\d{3}|\b\d{3}[-.]\d{3}[-.]\d{4}\b")
+_EXPLAINS = re.compile(
+    r"\?$|(?:^|[:|–—-]\s*)(?:how|what|why|when|who|where)\b|\b(?:how to|what is|what are|guide to|tips for|explained)\b",
+    re.IGNORECASE,
+)
 _OUTSIDE_LINKS = 0.2
 _STUB = 1_500  # characters below which a text may be nothing but a notice
 
@@ -116,7 +124,7 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
     parts = urlsplit(url)
     host, path = parts.hostname or "", parts.path
     if not own_article and not evidence.has_authors:
-        if _LOGIN_TITLE.fullmatch(headline.strip()):
+        if _LOGIN_TITLE.fullmatch(headline.strip()) and not evidence.has_date:
             raise ArticleRejected(Reason.LOGIN_PAGE, f"its title is {headline[:80]!r}")
         looks = looks_like_article(url)
         if looks in (Reason.HOME_PAGE, Reason.LOGIN_PAGE):
@@ -127,7 +135,8 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a forum thread, by its address")
     if own_article:
         return
-    sure = evidence.has_date and evidence.has_authors
+    # A dated page whose address spells out a headline is a story, in whatever part of the site it lies ("/market/…").
+    sure = evidence.has_date and (evidence.has_authors or _spells_headline(path))
     if _SHOP_HOST.match(host) or (_SHOP_PATH.search(path) and not sure):
         raise ArticleRejected(Reason.SECTION_PAGE, "a shop's or catalogue's page, by its address")
     manual = _MANUAL_HOST.match(host) or _MANUAL_PATH.search(path)
@@ -158,7 +167,8 @@ def refuse_by_text(
         if length < settings.min_characters and _SCRIPT_WANTED.search(visible):
             raise ArticleRejected(Reason.NO_TEXT, "the page wants JavaScript to show its text")
         words = max(1, len(text.split()))
-        if len(_CONSENT.findall(text)) > max(2, words // 25) and not evidence.has_authors:
+        about_consent = len(_CONSENT.findall(text)) > max(2, words // 25)
+        if about_consent and not (evidence.has_authors or (own_article and evidence.has_date)):
             raise ArticleRejected(Reason.CONSENT_PAGE, "the text is about cookies and consent")
         if (len(_PAYWALL.findall(visible)) >= 1 and length < 600 and _says_paid(stated)) or len(
             _PAYWALL.findall(text)
@@ -180,13 +190,25 @@ def refuse_by_text(
     looks = looks_like_article(url) if url is not None else None
     if url is not None and looks is Reason.SECTION_PAGE and not evidence.has_authors and not _reads_like_article(text):
         raise ArticleRejected(looks, f"a list of articles, by its address {urlsplit(url).path}")
-    if evidence.link_share > 0.4 and length < 3_000 and not (evidence.has_authors and evidence.has_date):
+    if (
+        evidence.link_share > 0.4
+        and length < 3_000
+        and not (evidence.has_authors and evidence.has_date)
+        and not _reads_like_article(text)
+    ):
         raise ArticleRejected(Reason.SECTION_PAGE, f"{evidence.link_share:.0%} of its text are links")
     if url is None:
         return
     if not evidence.has_authors and _CART.search(tree.text_content()):
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (something can be put in a cart)")
-    if not (evidence.has_authors or evidence.has_date) and not _sounds_like_article(url, headline, text):
+    if evidence.has_authors or evidence.has_date:
+        return
+    if _TRADEMARK.search(headline) or _PHONE.search(headline):
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, f"an offer: its title is {headline[:80]!r}")
+    # Articles about prices name them in their text; shops beside it.
+    if len(_PRICE.findall(tree.text_content())) - len(_PRICE.findall(text)) >= _MOST_PRICES:
+        raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a shop's page (it lists prices)")
+    if not _sounds_like_article(url, headline, tree.findtext(".//title") or "", text):
         raise ArticleRejected(
             Reason.NOT_AN_ARTICLE, "nothing says that it is one: no date, no author, no headline in its address"
         )
@@ -229,19 +251,22 @@ def _prose(text: str) -> _Prose:
     return _Prose(sum(lengths) / max(1, len(text)), sum(lengths) / max(1, len(lengths)), len(lengths))
 
 
+def _spells_headline(path: str) -> bool:
+    return path.rstrip("/").rpartition("/")[2].count("-") >= 4
+
+
 def _reads_like_article(text: str) -> bool:
     """Whether a text is nearly all long paragraphs; pages that sell or list something are cut small."""
     prose = _prose(text)
     return prose.share >= 0.9 and prose.average >= 220 and prose.paragraphs >= 3
 
 
-def _sounds_like_article(url: str, headline: str, text: str) -> bool:
+def _sounds_like_article(url: str, headline: str, page_title: str, text: str) -> bool:
     if _reads_like_article(text):
         return True
     share = _prose(text).share
     path = urlsplit(url).path
     slug = max((segment.count("-") for segment in path.split("/")), default=0) >= 3 or _ARTICLE_PATH.search(f"{path}/")
-    asks = headline.rstrip().endswith("?") or re.match(r"(?:how|what|why|when|who|where)\b", headline, re.IGNORECASE)
-    if slug or asks:
+    if slug or any(_EXPLAINS.search(title.strip()) for title in (headline, page_title)):
         return share >= 0.72
     return len(headline.split()) >= 6 and share >= 0.88

@@ -57,6 +57,7 @@ _NO_PERSON = re.compile(
     r"|none|null|undefined|n/?a|contributor|posted|written|published|updated|by|view\s+all\s+posts?|read\s+more|share|about|more|follow|the\s+authors?|written\s+by|posted\s+by|our\s+team|sponsored)",
     re.IGNORECASE,
 )
+_NO_NAME = re.compile(r"(?:this|these|those|that|our|your|my|its|here|there)\b", re.IGNORECASE)  # begins a sentence
 _BY = re.compile(
     r"^\W*(?:(?:written|posted|reported|reviewed|published|authored|words|text|story|article)\s+)?(?:by|von|par|por|di|door|av)\s*:?\s+|^\W*(?:author|autor|writer)s?\s*:\s*",
     re.IGNORECASE,
@@ -274,6 +275,7 @@ def split_names(value: str) -> list[str]:
                 and len(piece.split()) <= 8
                 and re.search(r"[^\W\d_]", piece)
                 and not _NO_PERSON.fullmatch(piece)
+                and not _NO_NAME.match(piece)
             ):
                 names.append(piece)
     return names
