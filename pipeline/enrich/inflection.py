@@ -56,6 +56,8 @@ def _word(word: str, language: str) -> list[str]:
             forms.append(stem)
             if stem.endswith("i"):
                 forms.append(stem[:-1])
+            if stem.endswith("e"):
+                forms.append(f"{stem[:-1]}i")  # "Suomen" of "Suomi"
             forms.append(f"{stem[:-1]}k{stem[-1]}")  # "Turun" of "Turku"
             for weak, strong in _GRADES:
                 if (at := stem.rfind(weak)) >= max(1, len(stem) - 3):

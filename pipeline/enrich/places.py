@@ -69,6 +69,12 @@ class _Candidate:
     population: int
     state: str
     own_name: bool
+    names: int = 1
+
+    @property
+    def weight(self) -> float:
+        """Inhabitants; more for a city with names in many languages, less where the name is not the usual one."""
+        return self.population * max(1.0, self.names / 8) * (1 if self.own_name else 0.1)
 
 
 _KNOWN_COUNTRY = 5_000_000
@@ -116,13 +122,19 @@ def locate(
 
 
 def _options(name: str, language: str) -> tuple[_Candidate, ...]:
-    """What a name can mean: as the language's own name of a country or city, else as any name; then uninflected."""
+    """What a name can mean: as the language's own name of a country or city, else as any name; then uninflected.
+
+    A form that is some village's name gives way to one that is a larger place's.
+    """
     gazetteer, own = _gazetteer(), _names_in(language)
+    weak: tuple[_Candidate, ...] = ()
     for form in (name, *base_forms(name, language)):
         folded = fold(form)
-        if options := own.get(folded) or gazetteer.get(folded):
+        options = own.get(folded) or gazetteer.get(folded, ())
+        if folded in own or any(o.own_name and o.population >= _SMALL for o in options):
             return options
-    return ()
+        weak = weak or options
+    return weak
 
 
 def countries_of(places: Iterable[tuple[Place, int]]) -> tuple[str, ...]:
@@ -211,11 +223,12 @@ def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, sour
     fits = [o for o in options if o.place.country in named and (o.own_name or o.population >= 500_000)]
     if not fits and source_country:
         fits = [o for o in options if o.place.country == source_country and o.population >= _SMALL]
-    largest = sorted(options, key=lambda o: -o.population)
-    first, second = largest[0], largest[1].population if len(largest) > 1 else 0
+    largest = sorted(options, key=lambda o: -o.weight)
+    first, second = largest[0], largest[1].weight if len(largest) > 1 else 0
     # Other names of cities are often odd transliterations: only the largest cities are known by them.
-    decisive = first.population >= max(_SMALL if first.own_name else 500_000, _DECISIVE * second)
-    if decisive and (not fits or first in fits or first.population >= 2 * _DECISIVE * second):
+    large = first.weight >= _SMALL if first.own_name else first.population >= 500_000
+    decisive = large and first.weight >= _DECISIVE * second
+    if decisive and (not fits or first in fits or first.weight >= 2 * _DECISIVE * second):
         return first.place
     fits.sort(key=lambda o: -o.population)
     if fits and (len(fits) == 1 or fits[0].population >= 3 * fits[1].population):
@@ -271,7 +284,7 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
             # Other names of small cities are mostly transliterations that read like somebody's surname.
             if position == 0 or population >= _SMALL:
                 area = state if country == "US" else ""
-                cities.append((fold(name), _Candidate(place, population, area, position == 0)))
+                cities.append((fold(name), _Candidate(place, population, area, position == 0, len(names))))
             key = (country, fold(name))
             if key not in capitals or position == 0:
                 capitals.setdefault(key, (latitude, longitude))

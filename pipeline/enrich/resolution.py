@@ -491,11 +491,19 @@ def _same_person(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     short, long = sorted((one, other), key=len)
     if len(short) < 2 or short[-1] != long[-1]:
         return False
+    if long[-len(short) :] == short:
+        return True  # "Suu Kyi", "López Obrador"
     if short[0] == long[0]:
+        middles = short[1:-1], long[1:-1]
+        if all(len(part) == 1 for middle in middles for part in middle):
+            return middles[1][: len(middles[0])] == middles[0]  # not "George W." and "George H. W. Bush"
         # "Sergei Lavrov" and "Sergei Viktorovich Lavrov"; but "Kim Jong Un" and "Kim Un" are not for us to say.
         return set(short) <= set(long) or all(any(p[0] == q[0] for q in long) for p in short)
     initial, first = sorted((short[0], long[0]), key=len)
-    return len(initial) == 1 and first.startswith(initial) and len(short) == len(long)
+    if len(initial) != 1 or not first.startswith(initial):
+        return False
+    # "J. K. Rowling" and "Joanne Rowling": further initials may be left out.
+    return len(short) == len(long) or all(len(part) == 1 for part in long[:-1])
 
 
 def _whose(
