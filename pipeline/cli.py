@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +28,8 @@ from pipeline.kibana.commands import app as kibana_app
 from pipeline.operations.commands import register
 
 if TYPE_CHECKING:
+    from pipeline.discover.find import Candidate
+    from pipeline.models import Source
     from pipeline.search import SearchHit, SearchResults
 
 app = typer.Typer(
@@ -452,17 +454,38 @@ def settings(
 # --------------------------------------------------------------------------------------------- sources
 
 
-@sources_app.command("check", epilog="Example: [b]news sources check[/b]")
-def sources_check(as_json: Json = False) -> None:
-    """Check settings.toml and sources.toml, and nothing else."""
+@sources_app.command("check", epilog="Examples: [b]news sources check[/b] · [b]news sources check --ask[/b]")
+def sources_check(
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Also read each enabled feed once: what it names, how far back it leads.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check settings.toml and sources.toml; with --ask the feeds too (exit code 1 if one is no use)."""
     from pipeline.settings import load_settings, load_sources
 
     settings = load_settings()
     sources = load_sources(settings)
+    feeds = _ask_feeds(sources) if ask else []
     if as_json:
-        print_json({"ok": True, "sources": len(sources)})
+        named = {"feeds": [{"id": source.id, **asdict(candidate)} for source, candidate in feeds]} if ask else {}
+        print_json({"ok": not any(candidate.problem for _, candidate in feeds), "sources": len(sources), **named})
     else:
         out.print(f"{settings.config_dir / 'sources.toml'}: {len(sources)} sources, all well.")
+        for source, candidate in feeds:
+            out.print(f"{source.id}: {escape(candidate.problem or candidate.summary)}")
+    if any(candidate.problem for _, candidate in feeds):
+        raise typer.Exit(1)
+
+
+def _ask_feeds(sources: Sequence[Source]) -> list[tuple[Source, Candidate]]:
+    from datetime import UTC, datetime
+
+    from pipeline import run
+    from pipeline.discover.find import ask_feeds
+
+    with run.open_services(say=say).web() as web:
+        return ask_feeds(sources, web, now=datetime.now(UTC))
 
 
 @sources_app.command("list", epilog="Example: [b]news sources list --json[/b]")
@@ -525,8 +548,7 @@ def sources_add(
     else:
         for candidate in found:
             mark = "[green]+[/]" if candidate in chosen else "[dim]·[/]"
-            newest = f", newest {candidate.newest:%Y-%m-%d %H:%M}" if candidate.newest else ""
-            facts = candidate.problem or f"{candidate.articles} articles{newest}"
+            facts = candidate.problem or candidate.summary
             out.print(f"{mark} {candidate.kind.value} {escape(candidate.url)} ({candidate.found_by}): {escape(facts)}")
             for sample in candidate.samples[:3]:
                 out.print(f"    [dim]{escape(sample)}[/]")

@@ -19,19 +19,13 @@ from pipeline.models import ArchiveAddress, ArticleRef, RawPage, Source, SourceK
 _PAGE = 1000
 """Hits asked for at a time."""
 
-_ONLY_NOW = {
-    SourceKind.URLS: "a list of URLs has no dates",
-    SourceKind.FEED: "a feed names its latest items only",
-}
-
-
 def only_the_present(source: Source) -> str | None:
     """Why a source can't be asked for a span of the past, or None where it can.
 
-    Sitemaps, folders, WARC files and CC-NEWS know when things were; lists of URLs don't, and a feed has forgotten
-    what is older than its last items.
+    Sitemaps, folders, WARC files and CC-NEWS know when things were; lists of URLs don't. How far back a feed goes
+    only the feed itself tells (see ``pipeline.discover.older_pages``).
     """
-    return _ONLY_NOW.get(source.kind)
+    return "a list of URLs has no dates" if source.kind is SourceKind.URLS else None
 
 
 def in_window(window: Window | None, source_ids: Sequence[str]) -> dict[str, Any]:

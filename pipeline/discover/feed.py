@@ -11,18 +11,19 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 from pipeline.discover.found import Found, Links, rejected
+from pipeline.discover.older_pages import Chain, Feed, PageCache, Past, chain_of_links, validators, walk_back
 from pipeline.discover.state import StateStore, after_success
 from pipeline.discover.storage import is_web, open_plain, resolve
-from pipeline.discover.web import Web
+from pipeline.discover.web import Web, WebAnswer
 from pipeline.errors import ArticleError, ArticleRejected, Reason, SourceUnavailableError
 from pipeline.models import ArticleRef, Source, StatedFacts, Window
 from pipeline.urls import without_credentials
@@ -54,11 +55,21 @@ class NotAFeedError(ValueError):
 
 
 def discover_feed(
-    source: Source, *, window: Window | None, base_dir: Path, web: Web, now: datetime, states: StateStore | None = None
+    source: Source,
+    *,
+    window: Window | None,
+    base_dir: Path,
+    web: Web,
+    now: datetime,
+    states: StateStore | None = None,
+    pages: PageCache | None = None,
+    tell: Callable[[Past], None] = lambda _: None,
 ) -> Iterator[Found]:
     """References to what a feed names, newest first as it stands there.
 
-    A window leaves out items dated outside it; items without a date stay. Raises SourceUnavailableError.
+    A window leaves out items dated outside it; items without a date stay. With a window the feed's archive documents
+    or pages are read too, as far back as the window goes (RFC 5005), kept in ``pages``; ``tell`` is told how far that
+    went. Raises SourceUnavailableError.
     """
     location = source.location
     shown = without_credentials(location)
@@ -112,7 +123,7 @@ def discover_feed(
         )
         return
     try:
-        items = parse_feed(body, base_url=base, media_type=media_type, charset=charset, now=now)
+        feed = parse_feed(body, base_url=base, media_type=media_type, charset=charset, now=now)
     except NotAFeedError as error:
         raise SourceUnavailableError(
             f"source {source.id}: {shown} is not a feed: {error}.",
@@ -120,7 +131,20 @@ def discover_feed(
             hint="'news sources add' finds the feeds of a site.",
         ) from None
     links = Links(source, dict(state.seen) if state is not None else None)
-    items_left = refs_of_items(items, links, feed_url=shown, window=window, source_id=source.id)
+    documents: Iterable[Feed] = (feed,)
+    if window is not None:
+
+        def read(url: str, archived: bool) -> Feed:
+            return _read_older(url, source, archived=archived, web=web, now=now, pages=pages)
+
+        if feed.chain.fixed and feed.chain.current and is_web(feed.chain.current):
+            location = feed.chain.current  # the source names an archive document: what is newer hangs on this one
+            feed = read(location, False)
+        documents = walk_back(feed, url=location, window=window, read=read, tell=tell)
+    items_left = chain.from_iterable(
+        refs_of_items(document.items, links, feed_url=shown, window=window, source_id=source.id)
+        for document in documents
+    )
     yield from islice(items_left, source.max_items)
     if state is not None and states is not None:
         named = dict(links.named)
@@ -130,6 +154,47 @@ def discover_feed(
             source.id,
             after_success(state, now=now, named=named, etag=etag, last_modified=last_modified, body_hash=body_hash),
         )
+
+
+def _read_older(url: str, source: Source, *, archived: bool, web: Web, now: datetime, pages: PageCache | None) -> Feed:
+    """A document of a feed's past. Archive documents never change: what is kept of one is not asked for again."""
+    kept = pages.get(url) if pages is not None else None
+    if kept is not None:
+        feed = _parse_older(kept, source, now)
+        if archived and feed.chain.fixed:
+            return feed
+    try:
+        answer = web.get(
+            url,
+            source_id=source.id,
+            accept=ACCEPT,
+            headers=validators(kept),
+            max_bytes=_MAX_BYTES,
+            delay_seconds=source.delay_seconds,
+        )
+    except ArticleError as error:
+        raise SourceUnavailableError(
+            f"source {source.id}: the feed's older items at {without_credentials(url)} can't be read: {error}.",
+            reason=error.reason,
+        ) from None
+    if answer.status == 304 and kept is not None:
+        return feed
+    feed = _parse_older(answer, source, now)
+    if pages is not None and (feed.chain.fixed or validators(answer)):
+        pages.put(url, answer)
+    return feed
+
+
+def _parse_older(answer: WebAnswer, source: Source, now: datetime) -> Feed:
+    try:
+        return parse_feed(
+            answer.body, base_url=answer.final_url, media_type=answer.media_type, charset=answer.charset, now=now
+        )
+    except NotAFeedError as error:
+        raise SourceUnavailableError(
+            f"source {source.id}: {without_credentials(answer.url)}, named as its older items, is not a feed: {error}.",
+            reason=Reason.UNREADABLE,
+        ) from None
 
 
 def refs_of_items(
@@ -154,8 +219,8 @@ def refs_of_items(
 
 def parse_feed(
     body: bytes, *, base_url: str, media_type: str | None = None, charset: str | None = None, now: datetime
-) -> list[FeedItem]:
-    """The items of a feed of any kind. Pure.
+) -> Feed:
+    """A feed document of any kind. Pure.
 
     ``base_url`` resolves relative links, ``media_type`` and ``charset`` are the HTTP header's. ``now`` is the ceiling
     for dates (a day of grace for clocks and zones). Raises NotAFeedError for a document that is none.
@@ -168,9 +233,7 @@ def parse_feed(
     return _parse_xml_feed(body, base_url, media_type, charset, now)
 
 
-def _parse_xml_feed(
-    body: bytes, base_url: str, media_type: str | None, charset: str | None, now: datetime
-) -> list[FeedItem]:
+def _parse_xml_feed(body: bytes, base_url: str, media_type: str | None, charset: str | None, now: datetime) -> Feed:
     import feedparser
 
     headers = {"content-location": base_url} if base_url else {}
@@ -190,7 +253,26 @@ def _parse_xml_feed(
         raise NotAFeedError("it is neither RSS nor Atom nor JSON Feed")
     language = _text(parsed.feed.get("language")) or None
     is_atom = str(parsed.version).startswith("atom")
-    return [_xml_item(entry, base_url, language, now, is_atom=is_atom) for entry in parsed.entries]
+    return Feed(
+        items=tuple(_xml_item(entry, base_url, language, now, is_atom=is_atom) for entry in parsed.entries),
+        chain=_xml_chain(parsed, base_url),
+    )
+
+
+_FEED_HISTORY = "http://purl.org/syndication/history/1.0"
+
+
+def _xml_chain(parsed: Any, base_url: str) -> Chain:
+    # feedparser knows no fh:archive; it keeps what it doesn't know under the prefix that the document chose.
+    prefixes = [prefix for prefix, uri in parsed.namespaces.items() if uri == _FEED_HISTORY]
+    return chain_of_links(
+        [
+            (_text(link.get("rel")), _absolute(_text(link.get("href")), base_url))
+            for link in parsed.feed.get("links", ())
+        ],
+        fixed=any(f"{prefix}_archive" in parsed.feed for prefix in prefixes),
+        complete=any(f"{prefix}_complete" in parsed.feed for prefix in prefixes),
+    )
 
 
 def _without_leading_noise(body: bytes) -> bytes:
@@ -320,7 +402,7 @@ def _plain(markup: str) -> str:
     return " ".join(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "", markup).split())
 
 
-def _parse_json_feed(body: bytes, base_url: str, now: datetime) -> list[FeedItem]:
+def _parse_json_feed(body: bytes, base_url: str, now: datetime) -> Feed:
     try:
         # A BOM is forbidden in JSON and found in it.
         document = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
@@ -332,7 +414,9 @@ def _parse_json_feed(body: bytes, base_url: str, now: datetime) -> list[FeedItem
     items = []
     for entry in document["items"]:
         items.append(_json_item(entry if isinstance(entry, dict) else {}, base_url, language, now))
-    return items
+    return Feed(
+        items=tuple(items), chain=chain_of_links([("next", _absolute(_text(document.get("next_url")), base_url))])
+    )
 
 
 def _json_item(entry: Mapping[str, Any], base_url: str, language: str | None, now: datetime) -> FeedItem:

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from pipeline.discover.feed import ACCEPT, NotAFeedError, parse_feed
 from pipeline.discover.found import Links
 from pipeline.discover.sitemap import parse_sitemap, unpacked
+from pipeline.discover.storage import is_web
 from pipeline.discover.web import Web, WebAnswer
 from pipeline.errors import ArticleError, Reason, SourceUnavailableError
 from pipeline.models import ArticleRef, Source, SourceKind, StatedFacts
@@ -21,6 +22,12 @@ _COMMON_FEEDS = ("/feed", "/rss", "/rss.xml", "/feed.xml", "/atom.xml", "/index.
 _COMMON_SITEMAPS = ("/sitemap_news.xml", "/news-sitemap.xml", "/sitemap-news.xml", "/sitemap.xml", "/sitemap_index.xml")
 _FEED_TYPES = ("application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml")
 _MOST_CHECKED = 24
+_PASTS = {
+    "archived": "a backfill can walk back through its archive documents",
+    "paged": "a backfill can walk back through its pages",
+    "complete": "it holds all there ever was",
+    None: "it leads to no older items, so a backfill takes those from the archive",
+}
 _SAMPLES = 3
 
 
@@ -29,7 +36,8 @@ class Candidate:
     """A feed or sitemap of a site, as it was found and read.
 
     ``articles`` counts what it names that may be articles; an index counts its files in ``files``. ``samples`` are
-    titles, or addresses where it tells none. ``found_by`` says how it was found. ``problem`` is why it is no use.
+    titles, or addresses where it tells none. ``found_by`` says how it was found. ``past`` says whether a feed leads to
+    its older items: ``archived``, ``paged`` or ``complete`` (RFC 5005). ``problem`` is why it is no use.
     """
 
     kind: SourceKind
@@ -41,7 +49,16 @@ class Candidate:
     files: int = 0
     newest: datetime | None = None
     samples: tuple[str, ...] = ()
+    past: str | None = None
     problem: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """What it names, in a line."""
+        what = f"{self.files} files" if self.files else f"{self.articles} articles"
+        newest = f", newest {self.newest:%Y-%m-%d %H:%M}" if self.newest else ""
+        past = f"; {_PASTS[self.past]}" if self.kind is SourceKind.FEED else ""
+        return f"{what}{newest}{past}"
 
 
 def find_sources(
@@ -91,6 +108,14 @@ def find_sources(
     return sorted(shown, key=_rank)
 
 
+def ask_feeds(sources: Iterable[Source], web: Web, *, now: datetime) -> list[tuple[Source, Candidate]]:
+    """What each enabled feed on the web names now, each read once."""
+    asked = (source for source in sources if source.enabled and source.kind is SourceKind.FEED)
+    return [
+        (source, _look(source.location, "the sources file", web, now)) for source in asked if is_web(source.location)
+    ]
+
+
 def propose_source(candidate: Candidate, *, taken_ids: Iterable[str] = ()) -> Source:
     """An entry for sources.toml: id from the site's name, unused so far."""
     domain = registered_domain(candidate.url) or host_of(candidate.url)
@@ -121,13 +146,14 @@ def examine(answer: WebAnswer, *, found_by: str, now: datetime) -> Candidate:
     if b"<urlset" in start or b"<sitemapindex" in start:
         return _sitemap(body, url, found_by, now)
     try:
-        items = parse_feed(body, base_url=url, media_type=answer.media_type, charset=answer.charset, now=now)
+        feed = parse_feed(body, base_url=url, media_type=answer.media_type, charset=answer.charset, now=now)
     except NotAFeedError as error:
         return replace(none, problem=str(error))
-    if not items:
+    none = replace(none, past=feed.chain.kind)
+    if not feed.items:
         return replace(none, problem="it has no items")
     title, language = _feed_head(body)
-    pages = [(item.link, item.facts) for item in items if item.link]
+    pages = [(item.link, item.facts) for item in feed.items if item.link]
     return _with_pages(replace(none, title=title, language=language or _first_language(pages)), pages)
 
 

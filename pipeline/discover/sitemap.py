@@ -298,7 +298,7 @@ def _parse_feed(body: bytes, base_url: str, now: datetime) -> Sitemap:
     from pipeline.discover.feed import NotAFeedError, parse_feed
 
     try:
-        items = parse_feed(body, base_url=base_url, now=now)
+        items = parse_feed(body, base_url=base_url, now=now).items
     except NotAFeedError as error:
         return Sitemap(is_index=False, entries=(), broken=str(error))
     entries = (

@@ -85,6 +85,7 @@ def forget(services: Services, found: Takedown) -> int:
     entries = [entry for entry in quarantine_of(services) if entry.ref.name in set(found.names)]
     quarantine.remove(services.elasticsearch, [entry.ref for entry in entries], prefix=services.prefix)
     erased = erase(services.archive, found.addresses)
+    services.pages.clear()  # feeds' older pages may hold its text
     services.ledger.erase(found.names)  # last: it knows where the records are
     return erased
 

@@ -145,6 +145,37 @@ def test_a_source_that_forgets_is_noted_and_the_archive_used(installation: Insta
     assert "no dates" in report["notes"][0]["message"]
 
 
+def test_a_feed_is_asked_as_far_back_as_it_leads_and_the_archive_for_the_rest(installation: Installation) -> None:
+    """November comes from a feed's archive document; where the feed leads to none, from the captures of November."""
+
+    def feed(number: int, day: str, link: str = "", mark: str = "") -> bytes:
+        return (
+            '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:fh="http://purl.org/syndication/history/1.0">'
+            f'{mark}{link}<entry><title>Story</title><link href="/news/story-{number}.html"/>'
+            f"<updated>{day}T08:00:00Z</updated></entry></feed>"
+        ).encode()
+
+    with NewsServer() as server:
+        for number in range(3):
+            server.on(f"/news/story-{number}.html", article_page(number).encode())
+        server.on("/old/2", feed(1, "2025-11-20", '<link rel="prev-archive" href="/old/1"/>', "<fh:archive/>"))
+        server.on("/old/1", feed(0, "2025-10-20", mark="<fh:archive/>"))
+        location = server.on("/feed", feed(2, "2025-11-24", '<link rel="prev-archive" href="/old/2"/>'))
+        installation.write_config(sources=f'[[source]]\nid = "desk"\nkind = "feed"\nlocation = "{location}"\n')
+        sources = installation.sources()
+        services = installation.services(now=lambda: datetime(2025, 11, 25, tzinfo=UTC))
+        previewed = preview(services, request(Mode.REFETCH), sources)
+        assert [(line.day, line.requested) for line in previewed.lines] == [("2025-11-20", 1), ("2025-11-24", 1)]
+        assert "desk: read back to 2025-10-20 through 3 documents" in previewed.notes
+        report = backfill_now(services, request(Mode.REFETCH), sources)
+        assert names(services, report) == {"story-1.html", "story-2.html"}
+        assert "read back to 2025-10-20" in report["notes"][0]["message"]
+        server.on("/feed", feed(2, "2025-11-24"))
+        later = backfill_now(installation.services(), request(Mode.REFETCH), sources)
+    assert names(services, later) == {"story-1.html", "story-2.html"}
+    assert "can't be asked for all of the span" in later["notes"][0]["message"]
+
+
 def test_a_backfill_leaves_the_sources_progress_and_the_live_work_alone(installation: Installation) -> None:
     """A feed's state is the same after a backfill, and the next live run takes over nothing that it left undone."""
     with NewsServer() as server:
