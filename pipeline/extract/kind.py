@@ -25,9 +25,11 @@ _STRONG_TYPES = frozenset(
     "BackgroundNewsArticle ScholarlyArticle MedicalScholarlyArticle TechArticle Report LiveBlogPosting".split()
 )
 _FORUM_TYPES = frozenset({"QAPage", "DiscussionForumPosting"})
-_SHOP_TYPES = frozenset({"Product", "ProductGroup", "ProductCollection", "OfferCatalog"})
+_SHOP_TYPES = frozenset(
+    {"Product", "ProductGroup", "ProductCollection", "OfferCatalog", "IndividualProduct", "ProductModel"}
+)
 _LIST_TYPES = frozenset({"CollectionPage", "SearchResultsPage", "ItemList"})
-_BUSINESS_TYPES = frozenset({"LocalBusiness", "ProfessionalService", "Store"})
+_BUSINESS_TYPES = frozenset({"LocalBusiness", "ProfessionalService", "Store", "Restaurant", "Hotel", "JobPosting"})
 
 _ARTICLE_PATH = re.compile(
     r"/(?:blogs?|news|articles?|story|stories|posts?|(?:19|20)\d\d|guides?|insights?|resources?|learn|features?|opinion|magazine|reviews?|culture|recipes|tips"
@@ -35,21 +37,22 @@ _ARTICLE_PATH = re.compile(
     re.IGNORECASE,
 )
 _FORUM_PATH = re.compile(
-    r"/(?:forums?|threads?|topics?/\d|showthread|showtopic|viewtopic|discussions?/\d|t/[^/]+/\d+|comments/\w{5,}|questions?/\d+)",
+    r"/(?:forums?|message-?boards?|viewforum|threads?|topics?/\d|showthread|showtopic|viewtopic|discussions?/\d|t/[^/]+/\d+|comments/\w{5,}|questions?/\d+)",
     re.IGNORECASE,
 )
 _FORUM_HOST = re.compile(r"(?:forums?|community|discuss(?:ions?)?|answers)\.")
 _SHOP_PATH = re.compile(
-    r"/(?:products?|dp|shop|store|buy|catalogs?|catalogue|collections?|categor(?:y|ies)|sub-?categor(?:y|ies)|browse|cat|cp|market|catpage[^/]*)(?:/|$)|/p/[^/]*\d{4,}",
+    r"/(?:products?|sku|deals|cart|basket|checkout|wishlist|dp|shop|store|buy|catalogs?|catalogue|collections?|categor(?:y|ies)|sub-?categor(?:y|ies)|browse|cat|cp|market|catpage[^/]*)(?:/|$)|/p/[^/]*\d{4,}",
     re.IGNORECASE,
 )
 _SHOP_HOST = re.compile(r"(?:shop|store|buy)\.")
 _MANUAL_PATH = re.compile(
-    r"/(?:docs?|documentation|reference|manuals?|handbook|api|wiki|support|tutorial|help)(?:/|$)", re.IGNORECASE
+    r"/(?:docs?|documentation|reference|manuals?|handbook|api|apidocs|javadoc|sdk|kb|knowledge-?base|faqs?|wiki|support|tutorial|help)(?:/|$)",
+    re.IGNORECASE,
 )
 _MANUAL_HOST = re.compile(r"(?:docs?|developers?|api|help|support)[.-]")
 _OFFER_PATH = re.compile(
-    r"/(?:services?|solutions?|pricing|directory|movers|application-services|coupons[^/]*|features|platform|courses?)(?:/|$)",
+    r"/(?:services?|our-services|what-we-do|our-work|solutions?|pricing|plans|quote|demo|contact(?:-us)?|locations?|careers|testimonials|directory|movers|application-services|coupons[^/]*|features|platform|courses?)(?:/|$)",
     re.IGNORECASE,
 )
 _SECTION_END = re.compile(
@@ -146,6 +149,8 @@ def refuse_by_statements(stated: Structured, url: str | None, headline: str, evi
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page about an offer, by its address")
     if _SECTION_END.search(path) and not evidence.has_authors:
         raise ArticleRejected(Reason.SECTION_PAGE, "a list of articles, by its address")
+    if types & _LIST_TYPES and not (evidence.has_authors or evidence.has_date):
+        raise ArticleRejected(Reason.SECTION_PAGE, f"a list (JSON-LD {', '.join(sorted(types & _LIST_TYPES))})")
     if types & _BUSINESS_TYPES and not evidence.has_authors:
         raise ArticleRejected(Reason.NOT_AN_ARTICLE, "a page about a business")
 
