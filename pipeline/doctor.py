@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pipeline import localairflow, localnode
 from pipeline.archive import Archive
-from pipeline.enrich import load_enricher
+from pipeline.enrich import load_enricher, read_entity_review
 from pipeline.enrich.embeddings import load_embedder
 from pipeline.errors import NewsError
 from pipeline.index import client as index_client
@@ -132,7 +132,7 @@ def _storage(settings: Settings) -> Iterator[Check]:
         Ledger(settings.ledger_url or f"sqlite:///{settings.home / 'ledger.sqlite'}").runs(limit=1)
         yield _ok("ledger", settings.ledger_url.split("@")[-1] or str(settings.home / "ledger.sqlite"))
         archive = Archive(settings.archive_url or str(settings.home / "archive"))
-        archive.exists("nothing")
+        archive.check()
         yield _ok("archive", archive.root)
     except Exception as error:  # noqa: BLE001 - whatever the driver says is the answer to this question
         yield _bad("storage", f"{type(error).__name__}: {error}")
@@ -149,10 +149,11 @@ def _model(settings: Settings) -> Check:
     if not settings.entities.model:
         return _note("entities", "off (setting entities.model is empty)")
     try:
-        load_enricher(settings.language, settings.entities)
+        review = read_entity_review(settings.config_dir / "entities.toml")
+        enricher = load_enricher(settings.language, settings.entities, review=review)
     except NewsError as error:
         return _bad("entities", str(error))
-    return _ok("entities", settings.entities.model)
+    return _ok("entities", enricher.entities_model or "off")
 
 
 def _meaning(settings: Settings) -> Check:

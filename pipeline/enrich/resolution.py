@@ -49,30 +49,63 @@ def read_entity_review(path: Path) -> EntityReview:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        raise ConfigurationError(
+            f"{path}: {error}", hint="The file must be TOML; texts stand in double quotes, lists in square brackets."
+        ) from None
     problems = [
         f"{path}: unknown key {key!r}; allowed are block, entity" for key in content if key not in ("block", "entity")
     ]
+    blocked, entries = content.get("block", []), content.get("entity", [])
+    if not _are_texts(blocked):
+        problems.append(f'{path}: block must be a list of texts, such as block = ["Getty Images"]')
+        blocked = []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        problems.append(f"{path}: write [[entity]] in double brackets above each entry")
+        entries = []
     names: dict[str, tuple[str, str]] = {}
+    said: dict[str, str] = {}
     hidden: set[str] = set()
-    for number, entry in enumerate(content.get("entity", []), start=1):
-        where = f"{path}: entity {number}"
-        if unknown := sorted(set(entry) - {"type", "name", "also", "hide"}):
-            problems.append(f"{where}: unknown key {unknown[0]!r}; allowed are type, name, also, hide")
-        try:
-            kind = EntityType(entry["type"])
-            name = str(entry["name"])
-        except (KeyError, ValueError):
-            problems.append(f"{where}: needs a name and a type out of {', '.join(EntityType)}")
+    for number, entry in enumerate(entries, start=1):
+        where = f"{path}: entity {number} ({entry.get('name', 'without a name')})"
+        wrong = _mistakes(entry)
+        problems += [f"{where}: {mistake}" for mistake in wrong]
+        if wrong:
             continue
+        kind, name = EntityType(entry["type"]), entry["name"]
         key = entity_key(kind, name)
         if entry.get("hide"):
             hidden.add(key)
-        for other in [name, *entry.get("also", [])]:
-            names[entity_key(kind, other)] = key, name
+        for other in (name, *entry.get("also", [])):
+            one = entity_key(kind, other)
+            if one in names and names[one] != (key, name):
+                problems.append(f"{where}: {other!r} already stands for {said[one]}; keep one of the two")
+            names[one], said[one] = (key, name), f"entity {number} ({name})"
     if problems:
-        raise ConfigurationError("\n".join(problems))
-    return EntityReview(names=names, hidden=frozenset(hidden), blocked=frozenset(map(fold, content.get("block", []))))
+        raise ConfigurationError(
+            "\n".join(problems), hint="docs/entities.md shows entries; nothing is applied until all are right."
+        )
+    return EntityReview(names=names, hidden=frozenset(hidden), blocked=frozenset(map(fold, blocked)))
+
+
+def _mistakes(entry: Mapping[str, object]) -> list[str]:
+    found = [
+        f"unknown key {key!r}; allowed are type, name, also, hide"
+        for key in sorted(set(entry) - {"type", "name", "also", "hide"})
+    ]
+    if entry.get("type") not in set(EntityType):
+        found.append(f"type is {entry.get('type')!r}; it must be one of {', '.join(EntityType)}")
+    name = entry.get("name")
+    if not isinstance(name, str) or not name_parts(name):
+        found.append("needs a name, such as name = \"Donald Trump\"")
+    if not _are_texts(entry.get("also", [])):
+        found.append('also must be a list of texts, such as also = ["Trump"]')
+    if not isinstance(entry.get("hide", False), bool):
+        found.append("hide must be true or false")
+    return found
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and name_parts(item) for item in value)
 
 
 # ---------------------------------------------------------------------------------------------------- names

@@ -229,6 +229,14 @@ def test_review_list_merges_renames_hides_and_blocks(tmp_path: Path) -> None:
     assert [(e.name, e.key) for e in lone] == [("Donald Trump", "person:donald-trump")]
 
 
+def test_the_shipped_review_list_is_right() -> None:
+    """config/entities.toml can be used as it comes: abbreviations of bodies go to their names, in all languages."""
+    review = read_entity_review(Path(__file__).resolve().parents[2] / "config" / "entities.toml")
+    body = "A ONU e a Organização Mundial da Saúde (OMS)."
+    found = resolve([organization(body, "ONU"), organization(body, "OMS")], body=body, review=review, language="pt")
+    assert {e.key for e in found} == {"organization:united-nations", "organization:world-health-organization"}
+
+
 def test_mistakes_in_the_review_list_are_all_named(tmp_path: Path) -> None:
     """A wrong file says every mistake with its place; a missing one is an empty list."""
     path = tmp_path / "entities.toml"
@@ -238,6 +246,18 @@ def test_mistakes_in_the_review_list_are_all_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_entity_review(path)
     assert [word for word in ("blok", "entity 1", "organization", "alias") if word not in str(caught.value)] == []
+    path.write_text(
+        'block = "Scroll"\n[[entity]]\ntype = "person"\nname = "Donald Trump"\nalso = ["Trump"]\n'
+        '[[entity]]\ntype = "person"\nname = "Melania Trump"\nalso = ["Trump"]\n'
+        '[[entity]]\ntype = "place"\nname = "Oz"\nalso = "Emerald City"\nhide = "yes"\n'
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        read_entity_review(path)
+    said = ["block must be a list", "'Trump' already stands for entity 1", "entity 3 (Oz): also", "hide must be true"]
+    assert [words for words in said if words not in str(caught.value)] == []
+    path.write_text('[entity]\nname = "X"')
+    with pytest.raises(ConfigurationError, match="double brackets"):
+        read_entity_review(path)
     path.write_text("entity = [")
     with pytest.raises(ConfigurationError, match=r"entities\.toml"):
         read_entity_review(path)
@@ -276,6 +296,76 @@ def test_places_carry_coordinates_and_ids() -> None:
     assert found["Pyongyang"].longitude == pytest.approx(125.75, abs=0.1)
     assert found["North Korea"].latitude == found["Pyongyang"].latitude
     assert countries_of((p, n) for n, p in enumerate(locate(["Moscow", "Paris"]).values())) == ("FR", "RU")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["Bavaria", "Catalonia", "Siberia"], {"Bavaria": "DE", "Catalonia": "ES", "Siberia": "RU"}),
+        (["Kursk region"], {"Kursk region": "RU"}),
+        (["Punjab"], {}),
+        (["Punjab", "India"], {"Punjab": "IN", "India": "IN"}),
+        (["Salzburg"], {"Salzburg": "AT"}),
+    ],
+)
+def test_first_level_regions_are_places(names: list[str], expected: dict[str, str]) -> None:
+    """Regions have a code and a point; one that two countries have is left open until one of them is named."""
+    found = locate(names)
+    assert {name: place.country for name, place in found.items()} == expected
+    assert all(place.latitude is not None for place in found.values())
+    assert locate(["Bavaria"])["Bavaria"].region == "DE-BY"
+
+
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("ru", {"Москве": "Moscow", "России": "Russia", "США": "United States", "Екатеринбурга": "Yekaterinburg"}),
+        ("de", {"Russlands": "Russia", "Bayern": "Bavaria", "Genf": "Geneva", "Großbritannien": "United Kingdom"}),
+        ("fi", {"Helsingissä": "Helsinki", "Venäjän": "Russia", "Turun": "Turku", "Yhdysvaltain": "United States"}),
+        ("pt", {"EUA": "United States", "Londres": "London", "Pequim": "Beijing"}),
+        ("da", {"Danmarks": "Denmark", "Island": "Iceland", "København": "Copenhagen"}),
+    ],
+)
+def test_places_are_found_as_other_languages_spell_them(language: str, names: dict[str, str]) -> None:
+    """Names in the article's language, cases and genitives included, lead to the place they mean."""
+    assert {name: place.name for name, place in locate(list(names), language=language).items()} == names
+
+
+def test_cases_of_a_name_are_one_person() -> None:
+    """Russian and Finnish cases and German genitives come together under the uninflected name."""
+    for language, body, full, forms in (
+        ("ru", "Владимир Путин прибыл. Встреча с Владимиром Путиным. Слова Путина.", "Владимир Путин",
+         ["Владимиром Путиным", "Путина"]),
+        ("de", "Angela Merkel sprach. Merkels Rede war kurz.", "Angela Merkel", ["Merkels"]),
+        ("fi", "Sauli Niinistö puhui. Niinistön puhe oli lyhyt.", "Sauli Niinistö", ["Niinistön"]),
+    ):  # fmt: skip
+        mentions = [person(body, name) for name in (full, *forms)]
+        assert [(e.name, len(e.mentions)) for e in resolve(mentions, body=body, language=language)] == [
+            (full, len(forms) + 1)
+        ]
+
+
+def test_rules_about_english_words_leave_other_languages_alone() -> None:
+    """A Swede called Maj, a Russian called Roman and a Dane called Bank keep their names."""
+    body = "Maj Britt Theorin talade med Roman Bank."
+    found = resolve([person(body, "Maj Britt Theorin"), person(body, "Roman Bank")], body=body, language="sv")
+    assert {(e.name, e.type.value) for e in found} == {("Maj Britt Theorin", "person"), ("Roman Bank", "person")}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("George W. Bush", "George H.W. Bush", False),
+        ("J.K. Rowling", "Joanne Rowling", True),
+        ("Aung San Suu Kyi", "Suu Kyi", True),
+        ("Donald J. Trump", "Donald Trump", True),
+        ("Andrés Manuel López Obrador", "López Obrador", True),
+    ],
+)
+def test_initials_and_left_out_names(one: str, other: str, same: bool) -> None:
+    """Initials tell people apart where they differ, and don't where one form only leaves them out."""
+    body = f"{one} came. {other} left."
+    assert len(resolve([person(body, one), person(body, other)], body=body)) == (1 if same else 2)
 
 
 def test_missed_repeats_of_a_name_are_found() -> None:
