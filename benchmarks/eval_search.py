@@ -164,7 +164,7 @@ def main() -> None:
             articles = corpus(PER_LANGUAGE, now=now)
             embedder = load_embedder()
             for start in range(0, len(articles), 400):
-                batch = embedded(articles[start : start + 400], embedder)
+                batch = [known.document for known in embedded(articles[start : start + 400], embedder)]
                 write(client, batch, settings=services.settings.index, prefix=PREFIX)
             judged = [
                 *questions(articles, now=now),

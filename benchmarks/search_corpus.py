@@ -366,16 +366,20 @@ def _article(language: str, number: int, chance: random.Random, now: datetime) -
                  person=person, mentions=frozenset(mentions), published_at=published)  # fmt: skip
 
 
-def embedded(articles: Sequence[Known], embedder: Embedder) -> list[Document]:
-    """The articles' documents, with embeddings where the model speaks their language."""
+def embedded(articles: Sequence[Known], embedder: Embedder) -> list[Known]:
+    """The articles, with embeddings in their documents where the model speaks their language."""
     spoken = [known for known in articles if embedder.speaks(known.language)]
     vectors = embedder.embed([known.passage for known in spoken])
     made = {
         known.document.id: {"embedding": list(vector), "embedding_model": embedder.name}
         for known, vector in zip(spoken, vectors, strict=True)
     }
-    documents = [known.document for known in articles]
-    return [replace(document, source={**document.source, **made.get(document.id, {})}) for document in documents]
+    return [
+        replace(known, document=replace(known.document, source={**known.document.source, **made[known.document.id]}))
+        if known.document.id in made
+        else known
+        for known in articles
+    ]
 
 
 def _mentions(body: str, name: str, kind: EntityType) -> tuple[Mention, ...]:

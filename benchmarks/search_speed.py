@@ -3,7 +3,8 @@
     python -m benchmarks.search_speed http://127.0.0.1:8090
 
 Asks each kind of page many times, one request after the other, with questions that differ, and prints median and 95th
-percentile in milliseconds. ``--fill PREFIX`` first writes 100,000 articles of the made-up corpus under an index prefix.
+percentile in milliseconds. ``--fill PREFIX`` first writes 100,000 articles of the made-up corpus under an index prefix,
+with NEWS_INDEX__SEMANTIC=true those in English with what they mean.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import httpx2
 from elasticsearch import helpers
 
-from benchmarks.search_corpus import ORGANIZATIONS, PEOPLE, PLACES, TONGUES, Known, corpus
+from benchmarks.search_corpus import ORGANIZATIONS, PEOPLE, PLACES, TONGUES, Known, corpus, embedded
 from pipeline.index import templates
 from pipeline.index.templates import Names
 from pipeline.run import open_services
@@ -41,10 +42,14 @@ def main() -> None:
         articles = re.findall(r'href="(/article/\w+)"', everything)
         kinds = {
             "search, all words": lambda: f"/?q={topic(chance)}",
+            "search, English words": lambda: f"/?q={topic(chance, language='en')}",
+            "search, other words than the articles'": lambda: f"/?q={topic(chance, language='en', paraphrased=True)}",
             "search, narrowed by two facets": lambda: (
                 f"/?q={topic(chance)}&language={chance.choice(list(TONGUES))}&people={chance.choice(PEOPLE)}"
             ),
             "everything, newest first": lambda: f"/?sort=newest&page={chance.randrange(1, 50)}",
+            "search, with the map": lambda: f"/?q={topic(chance)}&map=1",
+            "everything, with the map": lambda: f"/?sort=newest&page={chance.randrange(1, 50)}&map=1",
             "phrase": lambda: f'/?q="{chance.choice(ORGANIZATIONS)}"',
             "completion of a name": lambda: f"/complete?q={chance.choice(PEOPLE)[: chance.randrange(2, 6)]}",
             "article": lambda: chance.choice(articles),
@@ -64,11 +69,12 @@ def main() -> None:
             )
 
 
-def topic(chance: random.Random) -> str:
+def topic(chance: random.Random, *, language: str | None = None, paraphrased: bool = False) -> str:
     """A question as people ask it."""
-    tongue = TONGUES[chance.choice(list(TONGUES))]
+    tongue = TONGUES[language or chance.choice(list(TONGUES))]
     place = chance.choice(PLACES) if chance.random() < 0.7 else ""
-    return chance.choice(chance.choice(tongue.topics).asked).format(place=place).strip()
+    subject = chance.choice(tongue.topics)
+    return chance.choice(subject.paraphrased if paraphrased else subject.asked).format(place=place).strip()
 
 
 def fill(prefix: str) -> None:
@@ -84,6 +90,12 @@ def fill(prefix: str) -> None:
         for number in range(2_000)
     ]  # fmt: skip
     stories: list[str] = []
+    articles = corpus(25_000, now=datetime.now(UTC))
+    if services.embedder:
+        start = time.process_time()
+        articles = embedded(articles, services.embedder)
+        spoken = sum("embedding" in known.document.source for known in articles)
+        print(f"{spoken / (time.process_time() - start):.0f} articles embedded in a second of one core's time")
 
     def source(known: Known) -> dict[str, Any]:
         document = dict(known.document.source)
@@ -106,7 +118,7 @@ def fill(prefix: str) -> None:
 
     actions = (
         {"_index": Names(prefix).write_alias(known.language), "_id": known.document.id, "_source": source(known)}
-        for known in corpus(25_000, now=datetime.now(UTC))
+        for known in articles
     )
     helpers.bulk(client, actions, chunk_size=500)
     client.indices.refresh(index=prefix)

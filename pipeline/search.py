@@ -214,7 +214,20 @@ def search(
 
     if embedder is not None and _may_be_meant(request, embedder):
         body |= {"query": _by_words_or_meaning(ask, request, embedder, body)}
-    return from_response(ask(body))
+    articles, counts = _apart(body)
+    return from_response({**ask(articles), "aggregations": ask(counts).get("aggregations", {})})
+
+
+def _apart(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The request for the articles, and the one for what is counted.
+
+    Elasticsearch keeps the answer to the second until the index changes: page, order and hour don't matter to it.
+    """
+    articles = {key: value for key, value in body.items() if key != "aggregations"}
+    query = body["query"]
+    if set(query) == {"bool"} and query["bool"].get("must"):
+        query = {"bool": {"filter": [*query["bool"]["must"], *query["bool"]["filter"]]}}
+    return articles, {"query": query, "size": 0, "track_total_hits": False, "aggregations": body["aggregations"]}
 
 
 def to_body(request: SearchRequest) -> dict[str, Any]:
@@ -485,7 +498,7 @@ def _question(query: str, ranking: Ranking) -> dict[str, Any]:
         return {"match_all": {}}
     return {
         "query_string": {
-            "query": _with_field_names(query),
+            "query": _as_understood(query),
             "fields": ranking.fields(),
             # Words may be spread over the fields; all fields of an index share its analyzer, which this needs.
             "type": "cross_fields",
@@ -517,7 +530,7 @@ def _may_be_meant(request: SearchRequest, embedder: Embedder) -> bool:
     return (
         request.sort == "relevance"
         and bool(request.query.strip())
-        and _ONLY_WORDS.fullmatch(request.query) is not None
+        and _ONLY_WORDS.fullmatch(_asked(request.query)) is not None
         and (not languages or any(embedder.speaks(language) for language in languages))
     )
 
@@ -589,15 +602,31 @@ def _preferences(query: str, ranking: Ranking) -> list[dict[str, Any]]:
     return wanted + _fresh(ranking)
 
 
-# Quoted phrases and ranges are passed over; a name before a colon is a field's.
-_FIELD = re.compile(r'"(?:\\.|[^"\\])*"|\[[^\]]*\]|\{[^}]*\}|\\.|(?P<name>[\w@][\w.@*-]*):', re.DOTALL)
+# Quoted phrases and ranges are passed over; a name before a colon is a field's; a slash within a word is no regular
+# expression's.
+_SIGNS = re.compile(
+    r'"(?:\\.|[^"\\])*"'
+    r"|(?P<dated>@timestamp|date|\w+_at):(?P<when>[\[{][^\]}]*[\]}]|[<>]?=?[\w-]+)"
+    r"|\[[^\]]*\]|\{[^}]*\}|\\.|(?P<slash>(?<=\w)/(?=\w))|(?P<name>[\w@][\w.@*-]*):",
+    re.DOTALL,
+)
+_YEAR_OR_MONTH = re.compile(r"(?<![\w.:|+-])\d{4}(-\d\d)?(?![\w.:|+-])")
+_COMPARED = {"": "[{0} TO {0}]", ">": "{{{0} TO *]", ">=": "[{0} TO *]", "<": "[* TO {0}}}", "<=": "[* TO {0}]"}
 
 
-def _with_field_names(query: str) -> str:
+def _asked(query: str) -> str:
+    """The question without what only punctuates it."""
+    return query.rstrip().rstrip("?")
+
+
+def _as_understood(query: str) -> str:
+    """The question as Elasticsearch is to read it: our names for fields, whole months and years, slashes in words."""
     known = known_fields()
 
     def replaced(match: re.Match[str]) -> str:
-        name = match["name"]
+        name = match["name"] or match["dated"]
+        if match["slash"]:
+            return "\\/"
         if name is None:
             return match[0]
         if name in _REWRITTEN:
@@ -607,9 +636,19 @@ def _with_field_names(query: str) -> str:
                 f"There is no field {name!r}. Fields are title, text, author, person, place, org, event, source, site, "
                 f"lang, date and those of the index; to search for a colon put the words in quotes, or write \\:."
             )
-        return match[0]
+        return f"{name}:{_whole(match['when'])}" if match["dated"] else match[0]
 
-    return _FIELD.sub(replaced, query)
+    return _SIGNS.sub(replaced, _asked(query))
+
+
+def _whole(when: str) -> str:
+    """A date or span of dates in which a month or year is all of it, not its first day."""
+    rounded = _YEAR_OR_MONTH.sub(lambda found: f"{found[0]}||/{'M' if found[1] else 'y'}", when)
+    if rounded == when or when[0] in "[{":
+        return rounded
+    sign = re.match("[<>]?=?", rounded)
+    assert sign is not None
+    return _COMPARED[sign[0]].format(rounded[sign.end() :]) if sign[0] in _COMPARED else when
 
 
 def _filters(request: SearchRequest) -> list[dict[str, Any]]:
@@ -677,8 +716,11 @@ def _wrong(query: str, error: BadRequestError) -> str:
             f"A date in {query!r} can't be read; write it as 2024-01-31, or a span as date:[2024-01-01 TO 2024-01-31]."
         )
     if "parse" in reason.lower():
-        return f"{query!r} can't be understood: check quotes, brackets and operators, or put the words in quotes."
+        return (
+            f"{query!r} can't be understood: check quotes, brackets, slashes and operators, or put the words in quotes."
+        )
     reason = re.sub(r"^\w+_exception: |failed to create query: |null(; )?", "", reason)
+    reason = re.sub(r'For input string: ("[^"]*")', r"\1 is no number", reason)
     return f"{query!r} can't be answered: {reason or 'one of its fields holds no such values'}."
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,31 @@ def test_show_gives_the_whole_document(filled: Installation) -> None:
     unknown = filled.news("show", "nothing", "--json")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "news explain" in unknown.stderr
+
+
+def test_similar_lists_what_reads_alike(filled: Installation) -> None:
+    """Other articles, best first; an unknown one is exit code 1."""
+    hit = filled.news_json("search", "Brackwater", "--limit", "1")["hits"][0]
+    alike = filled.news_json("similar", hit["id"])["hits"]
+    assert alike
+    assert hit["id"] not in [other["id"] for other in alike]
+    assert alike[0]["headline"] in filled.news("similar", hit["id"], "--limit", "1").stdout
+    unknown = filled.news("similar", "nothing", "--json")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "news explain" in unknown.stderr
+
+
+def test_search_by_meaning_needs_articles_written_again(installation: Installation, tmp_path: Path) -> None:
+    """Off, it is refused with what to do; after that, articles are found in other words than theirs."""
+    (tmp_path / "a.txt").write_text(article_text(1), encoding="utf-8")
+    installation.news_json("ingest", str(tmp_path / "a.txt"))
+    said = wrong_usage(installation, "search", "municipality fixes building", "--hybrid")
+    assert "news index rebuild" in said
+    switched_on = replace(installation, extra={"NEWS_INDEX__SEMANTIC": "true"})
+    assert switched_on.news_json("ingest", str(tmp_path / "a.txt"))["outcomes"]["updated"] == 1
+    (hit,) = switched_on.news_json("search", "municipality fixes building")["hits"]
+    assert hit["by_meaning"]
+    assert switched_on.news_json("search", "municipality fixes building", "--no-hybrid")["total"] == 0
 
 
 def test_explain_tells_the_story_of_an_article(filled: Installation) -> None:
