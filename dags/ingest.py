@@ -53,8 +53,11 @@ def tell_of_failure(context: Any) -> None:
     tell_of_failed_run(context)
 
 
-def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
-    """The DAG that ingests these sources on this schedule (a cron line in UTC, or ``manual``)."""
+def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: tuple[str, ...]) -> DAG:
+    """The DAG that ingests these sources on this schedule (a cron line in UTC, or ``manual``).
+
+    ``known`` are all sources that there are, for the form to offer.
+    """
     scheduled = schedule != MANUAL and os.environ.get("NEWS_SCHEDULED", "true") != "false"
     with DAG(
         dag_id=dag_id,
@@ -75,12 +78,14 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
             "retry_delay": timedelta(seconds=30),
         },
         params={
+            # What may stay empty must say so (null): the form takes everything else for an omission and can't be sent.
             "sources": Param(
-                [],
-                type="array",
+                None,
+                type=["null", "array"],
                 items={"type": "string"},
+                examples=list(known),
                 title="Sources",
-                description="ids; none: all of this schedule",
+                description="none: all of this schedule",
             ),
             "since": Param(
                 None, type=["null", "string"], format="date-time", title="Since", description="articles from then on"
@@ -89,11 +94,12 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
                 None, type=["null", "string"], format="date-time", title="Until", description="articles before then"
             ),
             "mode": Param(
-                "",
-                type="string",
-                enum=["", *(mode.value for mode in Mode)],
+                None,
+                type=["null", "string"],
+                enum=[None, *(mode.value for mode in Mode)],
+                values_display={"null": "as usual"},
                 title="Mode",
-                description="empty: the usual run; else how to bring back the span of time",
+                description="how to bring back the span of time",
             ),
             "preview": Param(
                 False, type="boolean", title="Preview", description="say what would be done in the log, and do nothing"
@@ -189,11 +195,12 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...]) -> DAG:
 
 def _ingest_dags() -> dict[str, DAG]:
     settings = load_settings()
-    default = settings.ingest.schedule
+    default, sources = settings.ingest.schedule, load_sources(settings)
+    known = tuple(sorted(source.id for source in sources))
     dags = {}
-    for schedule, source_ids in scheduled_sources(load_sources(settings), default).items():
+    for schedule, source_ids in scheduled_sources(sources, default).items():
         dag_id = dag_id_of(schedule, default)
-        dags[dag_id] = ingest_dag(dag_id, schedule, source_ids)
+        dags[dag_id] = ingest_dag(dag_id, schedule, source_ids, known)
     return dags
 
 
