@@ -204,6 +204,34 @@ def test_a_leftover_and_a_new_reference_are_one(ledger: Ledger) -> None:
     assert two.discovered == 2
 
 
+def test_what_is_taken_over_was_discovered_when_it_was_first(ledger: Ledger) -> None:
+    """A leftover keeps the moment of its discovery, also where its source names it again; what is new has its own."""
+    plan(ledger, "one", [url_ref("left"), url_ref("named again"), url_ref("done")])
+    end(ledger, "one", 2, url_ref("done"))
+    ledger.finish_run("one", {}, now=NOON)
+    later = NOON + timedelta(hours=1)
+    two = plan(ledger, "two", [url_ref("named again"), url_ref("new")], now=later, batch_size=10)
+    found = {item.ref.name.rpartition("/")[2]: item.discovered_at for item in ledger.open_items("two", 0)}
+    assert found == {"left": NOON, "named again": NOON, "new": later}
+    assert [entry.run_id for entry in ledger.history(name=url_ref("left").name)] == ["one", "two"]
+    # What is settled after the second run reaches back to the first.
+    assert ledger.to_settle("two") == (["one", "two"], NOON)
+    assert two.discovered == 3
+
+
+def test_a_run_that_could_not_settle_leaves_it_to_the_next(ledger: Ledger) -> None:
+    """Runs that ended without settling their articles are settled along with the next one, and only once."""
+    for run_id in ("one", "two", "going on"):
+        plan(ledger, run_id, [file_ref(run_id)], sources=[run_id])
+    for run_id in ("one", "two"):
+        end(ledger, run_id, 0, file_ref(run_id))
+        ledger.finish_run(run_id, {}, now=NOON)
+    run_ids, since = ledger.to_settle("two")
+    assert (run_ids, since) == (["one", "two"], NOON)
+    ledger.record_settled(run_ids)
+    assert ledger.to_settle("going on")[0] == ["going on"]
+
+
 def test_planning_again_loses_nothing_and_doubles_nothing(ledger: Ledger) -> None:
     """A plan step that is tried twice ends with the same work, with what the first try had taken over."""
     plan(ledger, "one", [url_ref("old")])
