@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.timeutils import datetime_to_iso_date, iso_date_to_datetime
 from warcio.warcwriter import WARCWriter
 
-from pipeline.errors import ArchiveUnavailableError, ArticleFailed, Reason
+from pipeline.errors import ArchiveUnavailableError, ArticleFailed, ConfigurationError, Reason
 from pipeline.models import ArchiveAddress, ArticleRef, RawPage
 
 _REFERENCE = "News-Reference"
@@ -36,6 +37,9 @@ _CHARSET = "News-Charset"
 _FINAL_URL = "News-Final-URI"
 # The body is kept decoded, so these would lie about it; they are kept under another name, as other archives do.
 _ABOUT_THE_WIRE = {"content-encoding", "transfer-encoding", "content-length"}
+
+# Object stores have no folders. Asked for one, their clients would make a bucket that is missing, or misspelled.
+_WITHOUT_FOLDERS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl"})
 
 # What warcio raises for damaged records; AttributeError for one whose HTTP head is cut off.
 _DAMAGED = (ArchiveLoadFailed, EOFError, ValueError, AttributeError)
@@ -55,8 +59,8 @@ class Archive:
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
-        self._filesystem, self._base = fsspec.core.url_to_fs(self.root)
-        self.durable_writes = "file" in self._filesystem.protocol
+        self._filesystem, self._base = _storage(self.root)
+        self.durable_writes = "file" in _protocols(self._filesystem)
         """Whether a record is safe as soon as it is written; object stores keep nothing before the file is closed."""
 
     def writer(self, *, now: datetime, name: str) -> ArchiveWriter:
@@ -67,15 +71,29 @@ class Archive:
         file = f"{now:%Y/%m/%d}/news-{now:%Y%m%d%H%M%S}-{name}.warc.gz"
         path = f"{self._base}/{file}"
         try:
-            self._filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            if not _WITHOUT_FOLDERS & set(_protocols(self._filesystem)):
+                self._filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             stream = self._filesystem.open(path, "wb")
-        except OSError as error:
+        except storage_errors() as error:
             raise _unavailable("written", self.root, error) from error
         return ArchiveWriter(stream, file, self.root)
 
+    def check(self) -> None:
+        """Raise ArchiveUnavailableError where the storage can't be reached; writes nothing."""
+        self.exists("nothing")
+        if _WITHOUT_FOLDERS & set(_protocols(self._filesystem)):
+            # Of a missing bucket the question above is answered with no, too.
+            try:
+                self._filesystem.ls(self._base.partition("/")[0], refresh=True)
+            except storage_errors() as error:
+                raise _unavailable("read", self.root, error) from error
+
     def exists(self, file: str) -> bool:
-        """Whether the archive still holds this file."""
-        return bool(self._filesystem.exists(f"{self._base}/{file}"))
+        """Whether the archive still holds this file. Raises ArchiveUnavailableError where that can't be told."""
+        try:
+            return bool(self._filesystem.exists(f"{self._base}/{file}"))
+        except storage_errors() as error:
+            raise _unavailable("read", self.root, error) from error
 
     def read(self, addresses: list[ArchiveAddress]) -> Iterator[RawPage | ArticleFailed]:
         """The pages at these addresses, in order, each file opened once for a run of addresses in it.
@@ -95,7 +113,7 @@ class Archive:
                         stream = self._filesystem.open(f"{self._base}/{address.file}", "rb")
                     except FileNotFoundError:
                         pass  # each address in it is answered below
-                    except OSError as error:
+                    except storage_errors() as error:
                         raise _unavailable("read", self.root, error) from error
                 if stream is None:
                     yield ArticleFailed(Reason.BROKEN_RECORD, f"archive file {address.file} is missing")
@@ -106,8 +124,11 @@ class Archive:
                 stream.close()
 
     def files(self) -> list[str]:
-        """Every WARC file, by name relative to the root, oldest first."""
-        found = self._filesystem.glob(f"{self._base}/**/*.warc.gz")
+        """Every WARC file, by name relative to the root, oldest first. Raises ArchiveUnavailableError."""
+        try:
+            found = self._filesystem.glob(f"{self._base}/**/*.warc.gz")
+        except storage_errors() as error:
+            raise _unavailable("read", self.root, error) from error
         return sorted(str(path)[len(self._base) :].lstrip("/") for path in found)
 
     def scan(self, file: str) -> Iterator[RawPage]:
@@ -119,7 +140,7 @@ class Archive:
                     if record.rec_type in ("response", "resource") and record.rec_headers.get_header(_REFERENCE):
                         body = record.content_stream().read()
                         yield _page(record, body, file, records.get_record_offset())
-        except (OSError, *_DAMAGED) as error:
+        except (*storage_errors(), *_DAMAGED) as error:
             raise _unavailable("read", f"{self.root}/{file}", error) from error
 
 
@@ -149,7 +170,7 @@ class ArchiveWriter:
         """Finish the file. Raises ArchiveUnavailableError where that fails."""
         try:
             self._stream.close()
-        except OSError as error:
+        except storage_errors() as error:
             raise _unavailable("written", self._root, error) from error
 
     def write(self, page: RawPage) -> ArchiveAddress:
@@ -187,7 +208,7 @@ class ArchiveWriter:
         try:
             self._stream.write(data)
             self._stream.flush()
-        except OSError as error:
+        except storage_errors() as error:
             raise _unavailable("written", self._root, error) from error
         self._offset += len(data)
         self._buffer.seek(0)
@@ -226,7 +247,7 @@ def _read_one(stream: IO[bytes], address: ArchiveAddress) -> RawPage | ArticleFa
     except _DAMAGED as error:
         said = str(error).partition(", first line")[0]  # what follows are the damaged bytes themselves
         return ArticleFailed(Reason.BROKEN_RECORD, f"{where}: {said[:200]}")
-    except OSError as error:
+    except storage_errors() as error:
         raise _unavailable("read", where, error) from error
     if payload_digest(body) != address.digest:
         return ArticleFailed(Reason.BROKEN_RECORD, f"{where}: the payload's digest is not {address.digest}")
@@ -258,7 +279,50 @@ def _page(record: ArcWarcRecord, body: bytes, file: str, offset: int) -> RawPage
 
 
 def _unavailable(verb: str, where: str, error: BaseException) -> ArchiveUnavailableError:
-    return ArchiveUnavailableError(
-        f"The archive {where} can't be {verb}: {error}.",
-        hint="Check the disk or the object store; the work is kept and goes on with the next run.",
-    )
+    return ArchiveUnavailableError(f"The archive {where} can't be {verb}: {error}.", hint=_advice(where, error))
+
+
+def _advice(where: str, error: BaseException) -> str:
+    if not where.startswith(("s3://", "s3a://")):
+        return "Check the disk or the object store; the work is kept and goes on with the next run."
+    said = f"{type(error).__name__} {error}".lower()
+    bucket = where.partition("://")[2].partition("/")[0]
+    if "bucket does not exist" in said or "nosuchbucket" in said:
+        what = f"Make the bucket {bucket!r} first, or put archive_url right (NEWS_ARCHIVE_URL)."
+    elif "credentials" in said:
+        what = "Give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or any other of the ways AWS's own tools know."
+    elif isinstance(error, PermissionError) or "denied" in said or "forbidden" in said:
+        what = f"The key needs s3:ListBucket on {bucket!r}, and s3:GetObject, PutObject and DeleteObject in it."
+    elif "endpoint" in said or "connect" in said:
+        what = "Is the server up, and AWS_ENDPOINT_URL_S3 its address (unset for Amazon's own)?"
+    else:
+        what = "Check the object store."
+    return f"{what} The work is kept and goes on with the next run."
+
+
+def storage_errors() -> tuple[type[Exception], ...]:
+    """What a storage raises when it fails: OSError, and for S3 what its client has of its own."""
+    if "botocore" not in sys.modules:
+        return (OSError,)
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (OSError, BotoCoreError, ClientError)
+
+
+def _storage(root: str) -> tuple[Any, str]:
+    try:
+        filesystem, base = fsspec.core.url_to_fs(root)
+    except ImportError as error:
+        scheme = root.partition(":")[0]
+        raise ConfigurationError(
+            f"archive_url: {root} can't be used: {error}.",
+            hint="'uv sync --extra s3' installs it." if scheme in ("s3", "s3a") else "Install that package.",
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(f"archive_url: {root} can't be used: {error}.") from error
+    return filesystem, base
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)

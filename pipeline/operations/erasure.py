@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import fsspec
 
-from pipeline.archive import Archive
+from pipeline.archive import Archive, storage_errors
 from pipeline.errors import ArchiveUnavailableError
 from pipeline.models import ArchiveAddress
 
@@ -46,7 +46,7 @@ def erase(archive: Archive, addresses: Iterable[ArchiveAddress]) -> int:
                 erased += _in_place(path, sorted(offsets))
             else:
                 erased += _anew(filesystem, path, sorted(offsets))
-        except OSError as error:
+        except storage_errors() as error:
             raise ArchiveUnavailableError(
                 f"The archive file {archive.root}/{file} can't be changed: {error}.",
                 hint="Check the disk or the object store, and give the command again.",
@@ -124,5 +124,5 @@ def remove_file(archive: Archive, file: str) -> None:
     try:
         if filesystem.exists(f"{base}/{file}"):
             filesystem.rm(f"{base}/{file}")
-    except OSError as error:
+    except storage_errors() as error:
         raise ArchiveUnavailableError(f"The archive file {archive.root}/{file} can't be deleted: {error}.") from error
