@@ -180,8 +180,13 @@ class Sort(StrEnum):
 )
 def search(
     query: Annotated[
-        str, typer.Argument(help="Elasticsearch query-string syntax; phrases in double quotes, typos with ~.")
-    ],
+        str,
+        typer.Argument(
+            help="Elasticsearch query-string syntax; phrases in double quotes, typos with ~. Without one, all that "
+            "the options leave.",
+            show_default=False,
+        ),
+    ] = "",
     language: Annotated[str | None, typer.Option(help="Two-letter code, e.g. en.")] = None,
     source: Annotated[str | None, typer.Option(help="Source id.")] = None,
     person: Annotated[str | None, typer.Option(help="Name of a person.")] = None,

@@ -284,7 +284,8 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
             # Other names of small cities are mostly transliterations that read like somebody's surname.
             if position == 0 or population >= _SMALL:
                 area = state if country == "US" else ""
-                cities.append((fold(name), _Candidate(place, population, area, position == 0, len(names))))
+                own = position == 0 or f"{name} City" == names[0]
+                cities.append((fold(name), _Candidate(place, population, area, own, len(names))))
             key = (country, fold(name))
             if key not in capitals or position == 0:
                 capitals.setdefault(key, (latitude, longitude))
