@@ -10,6 +10,7 @@
     marks.py        the mark in each object that tells what setup wrote from what a person changed    pure
     connection.py   KibanaConnection, the client                                            [network]
     install.py      setup: create, update, leave alone                                      [network]
+    links.py        addresses of dashboards, for pages that lead there                      pure
     commands.py     ``news kibana …``
 
 Nothing here imports Elasticsearch or another stage; fields are those of ``pipeline.index.templates``.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from pipeline.index.documents import iso
 from pipeline.kibana.charts import Is, kql
 from pipeline.kibana.objects import Target
 
@@ -21,7 +20,8 @@ def run_dashboard(kibana: str, run_id: str, *, since: datetime, until: datetime,
     Kibana's state stands in the address, in Rison (github.com/Nanonid/rison).
     """
     margin = timedelta(minutes=1)
-    span = f"(time:(from:{_text(iso(since - margin))},to:{_text(iso(until + margin))}))"
+    start, end = (moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (since - margin, until + margin))
+    span = f"(time:(from:{_text(start)},to:{_text(end)}))"
     query = f"(query:(language:kuery,query:{_text(kql(Is('run.id', (run_id,))))}))"
     id_ = Target(prefix=prefix).id("ingestion")
     return f"{dashboards(kibana)}#/view/{quote(id_)}?_g={quote(span, safe='')}&_a={quote(query, safe='')}"

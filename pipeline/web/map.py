@@ -20,7 +20,7 @@ from pipeline.index.templates import Names
 from pipeline.search import SearchRequest, to_body
 
 _WORLD_ZOOM, _CLOSE_ZOOM = 6, 8
-_MOST_TILES = 300
+_MOST_TILES = 150
 _NAMES = 3
 _WORLD = (0.0, 12.0, 720.0, 288.0)
 """What is seen of the world: x, y, width and height; from 84° north to 60° south."""

@@ -71,7 +71,7 @@ def framed(page: Page) -> FrameLocator:
 def test_nobody_reads_without_logging_in(airflow_site: AirflowSite) -> None:
     """Without Airflow's log-in every page is refused, with a wrong token too; with the token of somebody who may only
     look it is there, runs and sources too, and nothing can be changed."""
-    with httpx2.Client(base_url=airflow_site.url, trust_env=False) as web:
+    with httpx2.Client(base_url=airflow_site.url, timeout=60, trust_env=False) as web:
         for path in ("/news/", "/news/complete?q=ham", "/news/article/x", "/news/article/x/original", "/news/ingestion",
                      "/news/run?id=x", "/news/explain?name=x"):  # fmt: skip
             assert web.get(path).status_code == 401, path
@@ -104,7 +104,12 @@ def test_search_in_airflow(page: Page, airflow_site: AirflowSite, output: Path) 
     box.press("Enter")
     expect(frame.get_by_role("heading", name=re.compile(r"\d+ articles"))).to_be_visible()
     expect(frame.locator(".hits mark").first).to_have_text(re.compile("hamburg", re.IGNORECASE))
+    frame.get_by_role("link", name="Show on a map").click()
+    expect(frame.locator(".map svg a").first).to_be_visible()
+    page.set_viewport_size({"width": 1120, "height": 900})
     page.screenshot(path=output / "search.png")
+    frame.get_by_role("link", name="Hide the map").click()
+    expect(frame.locator(".map")).to_have_count(0)
     before = frame.locator(".hits > li").count()
     frame.get_by_role("complementary", name="Narrow down").get_by_role("link", name="German", exact=True).click()
     expect(frame.get_by_role("link", name=re.compile("Remove Language: German"))).to_be_visible()

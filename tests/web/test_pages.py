@@ -132,7 +132,7 @@ def test_places_are_on_a_map(pages: TestClient) -> None:
     assert near.xpath("//figure[@class='map']//*[local-name()='rect'][@class='area']")
     world = get(pages, near.xpath("//figcaption[@id='map-caption']/a/@href")[0])
     assert words(world, "//h2[@id='found']") == words(page, "//h2[@id='found']")
-    assert page.xpath("//figure[@class='map']/a[@class='skip']/@href") == ["#after-map"]
+    assert page.xpath("//figure[@class='map']/a[@class='skip over']/@href") == ["#after-map"]
     assert "no part of the map" in words(get(pages, "/?area=3/8/1", status=400), "//p[@role='alert']")[0]
 
 

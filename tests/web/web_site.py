@@ -75,5 +75,5 @@ class AirflowSite:
         """The header that logs a user of this Airflow in."""
         file = self.installation.home / "airflow" / "simple_auth_manager_passwords.json.generated"
         login = {"username": username, "password": json.loads(file.read_text())[username]}
-        answer = httpx2.post(f"{self.url}/auth/token", json=login, trust_env=False, timeout=30)
+        answer = httpx2.post(f"{self.url}/auth/token", json=login, trust_env=False, timeout=60)
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
