@@ -67,40 +67,45 @@ def test_a_rebuild_gives_the_same_articles_and_keeps_when_they_were_first_seen(
 def test_searches_during_a_rebuild_never_fail_and_never_see_half_an_index(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a changed analyzer and a search running all the time, each answer is that of one whole generation."""
+    """With a changed analyzer and three readers searching all the time, before, during and after the swap, each answer
+    is that of one whole generation, with its articles."""
     filled(installation, 40)
     services = installation.services()
     # "petitions" finds "petition" with the English analyzer and nothing with the standard one.
     question = SearchRequest(query="petitions", limit=0, prefix=installation.prefix)
-    everything = SearchRequest(limit=0, prefix=installation.prefix)
+    everything = SearchRequest(limit=10, prefix=installation.prefix)
     assert search(services.elasticsearch, question).total == 40
-    seen: list[tuple[int, int]] = []
+    readers: list[list[tuple[int, int, int]]] = [[], [], []]
     problems: list[Exception] = []
     stop = threading.Event()
 
-    def ask() -> None:
+    def ask(seen: list[tuple[int, int, int]]) -> None:
         client = installation.services().elasticsearch
         while not stop.is_set():
             try:
-                seen.append((search(client, everything).total, search(client, question).total))
+                found = search(client, everything)
+                seen.append((found.total, len(found.hits), search(client, question).total))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is what the test is about
                 problems.append(error)
 
     analyzers = {**templates.families(), "en": "standard"}
     monkeypatch.setattr(templates, "families", lambda: analyzers)
-    thread = threading.Thread(target=ask)
-    thread.start()
+    threads = [threading.Thread(target=ask, args=(seen,)) for seen in readers]
+    for thread in threads:
+        thread.start()
     try:
         done = rebuild.rebuild(services, installation.sources(), grace_seconds=0.5)
     finally:
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
     assert done.swapped
     assert problems == []
-    assert {total for total, _ in seen} == {40}
-    counts = [count for _, count in seen]
-    assert set(counts) <= {40, 0}
-    assert counts == sorted(counts, reverse=True)
+    for seen in readers:
+        assert {(total, hits) for total, hits, _ in seen} == {(40, 10)}
+        counts = [count for _, _, count in seen]
+        assert set(counts) == {40, 0}, "a reader saw only one generation: it didn't search all the time"
+        assert counts == sorted(counts, reverse=True)
     assert search(services.elasticsearch, question).total == 0
 
 
