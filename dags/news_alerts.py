@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Connection, CronTriggerTimetable, get_current_context, task
 from airflow.sdk.bases.notifier import BaseNotifier
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from pipeline.errors import ConfigurationError
 from pipeline.schedule import POOL
@@ -190,6 +190,8 @@ with DAG(
         if failures:
             raise AirflowException("; ".join(failures))
         search_alerts.mark_checked(services, runs)
+        if not searches:
+            raise AirflowSkipException(f"{search_alerts.FILE} has no saved search")
         return told
 
     tell()

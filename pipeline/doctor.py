@@ -19,6 +19,7 @@ from pipeline.index import client as index_client
 from pipeline.index import templates
 from pipeline.ledger import Ledger
 from pipeline.run import node_settings
+from pipeline.search_alerts import FILE, load_saved_searches
 from pipeline.settings import Settings, load_sources
 
 _LEAST_FREE_BYTES = 2_000_000_000
@@ -50,6 +51,7 @@ def check_all(settings: Settings) -> list[Check]:
     """Run every check. Nothing is started, created or changed."""
     return [
         *_sources(settings),
+        *_saved_searches(settings),
         *_elasticsearch(settings),
         *_storage(settings),
         _disk(settings.home),
@@ -83,6 +85,16 @@ def _sources(settings: Settings) -> Iterator[Check]:
     yield _ok("sources", f"{len(sources)} in {settings.config_dir / 'sources.toml'}")
     if not settings.fetch.contact and any("://" in source.location for source in sources):
         yield _bad("contact", "fetch.contact is empty; set NEWS_FETCH__CONTACT to your e-mail or web address")
+
+
+def _saved_searches(settings: Settings) -> Iterator[Check]:
+    try:
+        searches = load_saved_searches(settings.config_dir, settings.alerts)
+    except NewsError as error:
+        yield _bad("saved searches", str(error))
+        return
+    if searches:
+        yield _ok("saved searches", f"{len(searches)} in {settings.config_dir / FILE}")
 
 
 def _elasticsearch(settings: Settings) -> Iterator[Check]:
