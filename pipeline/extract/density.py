@@ -8,6 +8,7 @@ into many sections of its own making. Prose gives itself away without names: lon
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -37,7 +38,7 @@ _FURNITURE_NAME = re.compile(
     _BOUNDARY.format(
         r"related|recommend\w*|comments?|respond|share|sharing|social|newsletter|subscribe|sign-?up|promo\w*|sponsor\w*|advert\w*|cookies?|consent|gdpr|breadcrumbs?"
         r"|author-?(?:bio|box|info|card)?|bio|byline|popup|modal|paywall|pagination|pager|read-?more|read-?next|see-?also|more-?(?:stories|posts|articles|from)"
-        r"|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form"
+        r"|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form|(?:usa|gov)-?banner"
     ),
     re.IGNORECASE,
 )
@@ -49,6 +50,7 @@ _PLACE_NAME = re.compile(
     re.IGNORECASE,
 )
 _PROSE_SHARE = 0.7
+_FOLDABLE_NAME = re.compile(r"accordion|collaps|expand|toggle|foldable|spoiler|faq|answer|tab-?(?:pane|panel|content)", re.I)
 _CAPTION_NAME = re.compile(
     _BOUNDARY.format(r"(?:wp-)?caption(?:-?text)?|bildunterschrift|l[ée]gende|pie-?de-?foto|didascalia"), re.I
 )
@@ -278,9 +280,21 @@ def _is_furniture(element: HtmlElement) -> bool:
         if _FURNITURE_NAME.search(name):
             return True
         if _PLACE_NAME.search(name):
-            return prose_length(element) < _PROSE_SHARE * len(element.text_content())
+            return not _is_mostly_prose(element)
     style = element.get("style")
-    return bool(style) and re.search(r"display:\s*none", style) is not None
+    if style and re.search(r"display:\s*none", style):
+        # What readers open with a click is part of the story; what waits to pop up isn't.
+        return not (_is_foldable(element) and _is_mostly_prose(element))
+    return False
+
+
+def _is_mostly_prose(element: HtmlElement) -> bool:
+    return prose_length(element) >= _PROSE_SHARE * len(" ".join(element.text_content().split()))
+
+
+def _is_foldable(element: HtmlElement) -> bool:
+    around = [element, *itertools.islice(element.iterancestors(), 2), *itertools.islice(element, 2)]
+    return any(_FOLDABLE_NAME.search(f"{part.get('class') or ''} {part.get('id') or ''}") for part in around)
 
 
 def _loose_paragraphs(element: HtmlElement, children: list[HtmlElement]) -> list[str]:

@@ -61,6 +61,8 @@ _VOID = frozenset(
         "th",
     ]
 )
+# Templates end the page after their header; browsers go on reading (HTML, "after after body"), libxml2 doesn't.
+_EARLY_END = re.compile(r"</(?:body|html)\s*>(?=.{200})", re.IGNORECASE | re.DOTALL)
 _INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -174,7 +176,7 @@ def parse(text: str) -> HtmlElement | None:
         text = text[:MAX_CHARACTERS]
     if "base64," in text:
         text = _DATA_URI.sub("data:,", text)
-    text = _INVALID.sub("", text)
+    text = _EARLY_END.sub("", _INVALID.sub("", text))
     if _nesting(text) > MAX_DEPTH:
         text = _WRAPPERS.sub("\n", text)
         if _nesting(text) > MAX_DEPTH:

@@ -49,6 +49,9 @@ _FURNITURE = re.compile(
     | \W*(?:we\s+use|this\s+(?:site|website)\s+uses)\s+cookies\b.{0,300}
     | \W*(?:accept|reject)\s+(?:all\s+)?cookies\W*
     | \W*(?:back\s+to\s+top|top\s+of\s+page|next\s+article|previous\s+article|view\s+comments|hide\s+caption|toggle\s+caption|enlarge\s+(?:this\s+)?image)\W*
+    | \W*view\s+this\s+post\s+on\s+\w+\W* | \W*a\s+(?:post|photo|video|reel)\s+shared\s+by\s.{0,120}@\w.{0,60}
+    | (?:\W*notice:)?\W*(?:this\s+\w+\s+requires\s+javascript|javascript\s+is\s+(?:required|disabled)\b.{0,60}|(?:please\s+)?enable\s+javascript\b.{0,80})\W*
+    | \W*like\s+(?:this:|loading\W{1,4})\W*
     | \W*page\s+\d+(?:\s+of\s+\d+)?\W*
     | \W*(?:end\s+of\s+)?(?:newsletter|article|email)\s+promo(?:tion)?\W*
     | \W*\d+\s+min(?:ute)?s?\s+read\W*)
