@@ -25,7 +25,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from benchmarks.search_corpus import Judged, corpus, embedded, paraphrases, questions
+from benchmarks.search_corpus import TONGUES, Judged, corpus, embedded, paraphrases, questions
 from pipeline import localnode
 from pipeline.enrich.embeddings import Embedder, load_embedder
 from pipeline.index.writer import write
@@ -273,16 +273,20 @@ Measures = tuple[float, float, float]
 
 def score(ask: Ask, judged: Sequence[Judged]) -> dict[str, Measures]:
     """The means by kind of question; ``all``: the mean over the kinds, so that none outweighs another, without those
-    kept apart; ``LANGUAGE`` and ``paraphrase, LANGUAGE``: the same by language."""
+    kept apart; and the means by ``_group``."""
     by_kind: dict[str, list[Measures]] = defaultdict(list)
     for question in judged:
         found = measures(ask(question.query), question.grades)
         by_kind[question.kind].append(found)
-        apart = "paraphrase, " if question.kind in APART else ""
-        by_kind[f"{apart}{question.language}"].append(found)
+        by_kind[_group(question)].append(found)
     means = {kind: _mean(values) for kind, values in by_kind.items()}
     kinds = {question.kind for question in judged if question.kind not in APART}
     return {**means, "all": _mean([means[kind] for kind in kinds])}
+
+
+def _group(question: Judged) -> str:
+    language = question.language if question.language in TONGUES else "others"
+    return f"{language}, paraphrase" if question.kind in APART else language
 
 
 def _mean(values: Sequence[Measures]) -> Measures:
@@ -368,11 +372,12 @@ def report(client: Elasticsearch, embedder: Embedder, judged: Sequence[Judged], 
         found[name] = score(ask, judged)
         values = [*found[name]["all"], *(found[name][kind][0] for kind in kinds)]
         print(f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |", flush=True)
-    print(f"\n| language, nDCG@10 | questions | {plain} | {now} | {hybrid} |\n|---|---:|---:|---:|---:|")
-    counts = Counter(("paraphrase, " if q.kind in APART else "") + q.language for q in judged)
-    for group in sorted(counts, key=lambda group: (len(group), group)):
-        values = [found[name][group][0] for name in (plain, now, hybrid)]
-        print(f"| {group} | {counts[group]} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
+    print("\nnDCG@10 / MRR / success@5\n")
+    print(f"| language | questions | {plain} | {now} | {hybrid} |\n|---|---:|---:|---:|---:|")
+    counts = Counter(_group(question) for question in judged)
+    for group, count in sorted(counts.items(), key=lambda item: ("," in item[0], -item[1], item[0])):
+        values = [" / ".join(f"{value:.3f}" for value in found[name][group]) for name in (plain, now, hybrid)]
+        print(f"| {group} | {count} | " + " | ".join(values) + " |")
 
 
 if __name__ == "__main__":

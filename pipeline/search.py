@@ -518,6 +518,7 @@ _DEPTH = 100
 """How many articles found by words are put into one order with those found by meaning; the others come after them."""
 _RRF = 60
 """The constant of reciprocal rank fusion, as published."""
+_FAINT = 1e-8
 _LISTENED_TO = 10
 
 
@@ -563,8 +564,11 @@ def _by_words_or_meaning(
     ]
     fused = {"bool": {"should": ranked, "_name": _FUSED}}
     # What has the words but is not among the first hundred keeps its order behind the others.
-    faint = {"bool": {**words["bool"], "boost": 1e-8, "_name": _WORDS}}
-    return {"bool": {"should": [faint, fused], "minimum_should_match": 1, "filter": words["bool"]["filter"]}}
+    parts = words["bool"]
+    faint = {"bool": {"must": parts["must"], "boost": _FAINT, "_name": _WORDS}}
+    preferences = [{"bool": {"should": parts["should"], "boost": _FAINT}}] if parts["should"] else []
+    either = {"bool": {"should": [faint, fused], "minimum_should_match": 1}}
+    return {"bool": {"must": [either], "should": preferences, "filter": parts["filter"]}}
 
 
 def _meaning(request: SearchRequest, embedder: Embedder, vector: Sequence[float]) -> dict[str, Any]:

@@ -106,6 +106,16 @@ def test_pages_go_through_the_one_list(ask: Ask) -> None:
         assert [id_ for page in pages for id_ in page] == whole
 
 
+def test_what_has_the_words_comes_after_the_fused_in_its_own_order(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first articles found by words are fused; the others follow them as they would without meaning."""
+    monkeypatch.setattr("pipeline.search._DEPTH", 1)
+    nearest_only = Ranking(meaning_articles=1)
+    words = ids(ask("carbon", by_meaning=False))
+    both = ids(ask("carbon", ranking=nearest_only))
+    assert both[-2:] == [id_ for id_ in words if id_ in both[-2:]]
+    assert set(both) >= set(words)
+
+
 def test_what_narrows_words_narrows_meaning(ask: Ask) -> None:
     """Languages, sources, dates and facets hold for what is found by meaning too."""
     assert ids(ask(IN_OTHER_WORDS, source="k")) == [KELP]
