@@ -689,7 +689,7 @@ def _reviewed(entities: Sequence[Entity], review: EntityReview, body: str, headl
         key, name = review.names.get(entity.key) or review.names.get(written) or (entity.key, entity.name)
         if {key, entity.key, written} & review.hidden:
             continue
-        if key != entity.key and entity.place is not None and key == written:
+        if entity.place is not None:
             key = entity.key  # a renamed place keeps its gazetteer key
         known = merged.get(key)
         mentions = tuple(sorted((*(known.mentions if known else ()), *entity.mentions), key=lambda m: m.start))

@@ -224,7 +224,9 @@ def test_review_list_merges_renames_hides_and_blocks(tmp_path: Path) -> None:
         body=body,
         review=read_entity_review(path),
     )
-    assert {e.name for e in entities} == {"Donald Trump", "Türkiye"}
+    assert {e.name: e.key for e in entities} == {
+        "Donald Trump": "person:donald-trump", "Türkiye": "place:298795",
+    }  # fmt: skip
     lone = resolve([person(body, "Trump")], body=body, review=read_entity_review(path))
     assert [(e.name, e.key) for e in lone] == [("Donald Trump", "person:donald-trump")]
 
