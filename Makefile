@@ -11,8 +11,8 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 export UV_SYSTEM_CERTS ?= true
 export UV_NATIVE_TLS ?= true
 
-.PHONY: help setup run up env test lint bench clean eval-extract eval-dates eval-language eval-duplicates eval-ner \
-	eval-search train-ner
+.PHONY: help setup run up env check-image test lint bench bench-long bench-kill bench-backfill clean eval-extract eval-dates \
+	eval-language eval-duplicates eval-ner eval-search train-ner
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ up: setup ## Keep Elasticsearch and Airflow running, on schedule, until Ctrl-C
 env: ## Write .env with random secrets for docker compose
 	@bash docker/make-env.sh
 
+check-image: setup ## Take the Dockerfile's steps in a clean folder, without an engine
+	@PATH="$(CURDIR)/.uv/bin:$$PATH" docker/check-image.sh
+
 test: setup lint ## Check types and style, run all tests
 	.venv/bin/pytest -m "not shared" -n 2 --dist loadfile
 
@@ -47,11 +50,21 @@ lint: setup ## Check types and style only
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: setup ## Measure articles/s through the whole pipeline, over the samples (PAGES=folder for others)
-	.venv/bin/python -m benchmarks.throughput $(or $(PAGES),config/samples)
-
 DEVELOPMENT_SET ?= ../shared/extract
 CORPORA ?= ../shared/ner
+PAGES ?= $(or $(wildcard $(DEVELOPMENT_SET)/html),config/samples)
+
+bench: setup ## Measure 2,000 of PAGES through the whole pipeline, on one and two cores, and others on them
+	.venv/bin/python -m benchmarks.throughput $(PAGES)
+
+bench-long: setup ## Watch the memory over 20,000 of PAGES
+	.venv/bin/python -m benchmarks.throughput $(PAGES) --long
+
+bench-kill: setup ## Kill scheduler, task and Elasticsearch, ten rounds over 3,000 articles; compare with an undisturbed run (an hour)
+	.venv/bin/python benchmarks/killing.py
+
+bench-backfill: setup ## Bring back 30 days by Airflow's form, in Chromium, and by the command; compare (half an hour)
+	.venv/bin/python benchmarks/backfill.py
 
 eval-extract: setup ## Score extraction and dates on DEVELOPMENT_SET, against trafilatura and peers
 	$(UV) run --frozen --group eval python -m benchmarks.eval_extract $(DEVELOPMENT_SET)
@@ -70,10 +83,19 @@ eval-ner: setup ## Score the entity models
 eval-search: setup ## Score the ranking
 	.venv/bin/python -m benchmarks.eval_search
 
-train-ner: setup ## Train the English entity model from CORPORA into build/model (hours)
-	$(UV) run --frozen --group training python -m training.gazetteer
-	$(UV) run --frozen --group training python -m training.train_ner $(CORPORA) build/model
-	$(UV) run --frozen --group training python -m training.card build/model $(CORPORA) pipeline/enrich/models/en_news_sm
+TRAIN = $(UV) run --frozen --group training python -m
+MODELS = pipeline/enrich/models
+
+train-ner: setup ## Train the English entity models from CORPORA in build/ner (hours)
+	$(TRAIN) training.gazetteer
+	mkdir -p build/ner
+	$(TRAIN) training.train_transformer $(CORPORA) build/ner/first --epochs 2
+	$(TRAIN) training.relabel $(CORPORA) build/ner/first build/ner/gmb.jsonl
+	$(TRAIN) training.train_transformer $(CORPORA) build/ner/accurate --relabelled build/ner/gmb.jsonl --epochs 3 --gmb 0.3 --gold 2
+	$(TRAIN) training.package_transformer build/ner/accurate $(CORPORA) $(MODELS)/en_news_acc
+	$(TRAIN) training.word_vectors build/ner/first build/ner/vectors.npz
+	$(TRAIN) training.train_ner $(CORPORA) build/ner/small --vectors build/ner/vectors.npz --relabelled build/ner/gmb.jsonl
+	$(TRAIN) training.card build/ner/small $(CORPORA) $(MODELS)/en_news_sm
 
 clean: ## Remove what was installed and built here; NEWS_HOME is left alone
 	rm -rf .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache dist

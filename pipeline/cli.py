@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -25,12 +25,15 @@ from rich.table import Table
 from pipeline.console import FromArchive, Json, Since, Until, err, finish, out, print_json, progress_bar, say
 from pipeline.errors import ConfigurationError, NewsError
 from pipeline.kibana.commands import app as kibana_app
+from pipeline.logs import JsonFormatter, LinesToLog
 from pipeline.operations.commands import register
 
 if TYPE_CHECKING:
     from pipeline.discover.find import Candidate
     from pipeline.models import Source
     from pipeline.search import SearchHit, SearchResults
+
+log = logging.getLogger("news")
 
 app = typer.Typer(
     help="Keep a news search index fresh: ingest articles, search them, find out what happened to one.",
@@ -54,9 +57,12 @@ def main() -> None:
     try:
         app()
     except NewsError as error:
-        err.print(f"[bold red]Error:[/] {escape(error.message)}")
-        if error.hint:
-            err.print(escape(error.hint))
+        if isinstance(err.file, LinesToLog):
+            log.log(logging.ERROR, "%s", error)  # its own words; where in the code it arose helps nobody
+        else:
+            err.print(f"[bold red]Error:[/] {escape(error.message)}")
+            if error.hint:
+                err.print(escape(error.hint))
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
     except KeyboardInterrupt:
         err.print("Interrupted; what was done is kept, and the next run goes on from there.")
@@ -67,15 +73,40 @@ def main() -> None:
         sys.exit(1)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        out.print(version("news-pipeline"))
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to standard error.")] = False,
+    log_json: Annotated[
+        bool,
+        typer.Option("--log-json", help="The same as JSON, one object a line and nothing else there."),
+    ] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(message)s",
-        handlers=[RichHandler(console=err, show_path=False)],
-    )
+    wanted = os.environ.get("NEWS_LOG_FORMAT", "text")
+    if wanted not in ("text", "json"):
+        raise ConfigurationError(f"environment: NEWS_LOG_FORMAT: {wanted!r} is neither text nor json")
+    if log_json or wanted == "json":
+        handler: logging.Handler = logging.StreamHandler()
+        handler.setFormatter(JsonFormatter())
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+        logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # tells of every single request
+        err.file = cast("IO[str]", LinesToLog(log))
+    else:
+        logging.basicConfig(
+            level=logging.INFO if verbose else logging.ERROR,
+            format="%(message)s",
+            handlers=[RichHandler(console=err, show_path=False)],
+        )
     # Where structlog is installed (Airflow brings it), stamina would tell of retries on standard output.
     from stamina import instrumentation
 

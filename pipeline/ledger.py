@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,9 @@ class Ledger:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_immediately)
         self._reader = self._engine.execution_options(reading=True)
-        _metadata.create_all(self._engine)
+        with self._engine.begin() as connection:
+            _wait_for_turn(connection)  # of several workers that start at once, one makes the tables
+            _metadata.create_all(connection)
 
     # ------------------------------------------------------------------------------------------ a run
 
@@ -251,10 +254,15 @@ class Ledger:
             )
             left: list[ArticleRef] = []
             discovered: dict[str, str] = {}
+            taken: list[dict[str, Any]] = []
             for row in found.mappings():
+                taken.append({"of_run": row["run_id"], "at": row["position"]})
                 left.append(replace(_ref(row), archived=_address(row)))
                 discovered[row["name"]] = min(row["discovered_at"], discovered.get(row["name"], row["discovered_at"]))
-            connection.execute(sa.update(_work).where(unfinished).values(taken_over_by=run_id))
+            if taken:
+                # These very rows: what another run leaves over at this moment is for the next one.
+                here = (_work.c.run_id == sa.bindparam("of_run"), _work.c.position == sa.bindparam("at"))
+                connection.execute(sa.update(_work).where(*here).values(taken_over_by=run_id), taken)
             for table in (_work, _batches, _runs):
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id))
             rows, batches = _rows(run_id, _merge(left, items), batch_size, now, discovered)
@@ -332,24 +340,31 @@ class Ledger:
         """Note where references' raw records are, and the records that are new in the archive."""
         with self._engine.begin() as connection:
             if captures:
+                _wait_for_turn(connection)  # so that captures are numbered in the order in which others see them
                 connection.execute(sa.insert(_captures), [_capture_columns(capture) for capture in captures])
-            for position, address in found:
+            for position, address in sorted(found, key=_position):  # in one order: two workers never wait in a ring
                 connection.execute(self._item(run_id, position).values(**_address_columns(address)))
             self._beat(connection, run_id, now)
 
     def record_outcomes(self, run_id: str, results: Sequence[tuple[int, ItemResult]], *, now: datetime) -> None:
-        """Write down how references ended."""
+        """Write down how references ended.
+
+        What has ended stays so: where a batch is worked on twice at once, the second worker finds ``unchanged`` what
+        the first has just indexed. Only a failure gives way to what is none.
+        """
         with self._engine.begin() as connection:
-            for position, result in results:
+            for position, result in sorted(results, key=_position):
                 values = _outcome_columns(result, now)
                 if result.archived:
                     values |= _address_columns(result.archived)
-                connection.execute(self._item(run_id, position).values(**values))
+                item = self._item(run_id, position).where(_open_to(result.outcome.kind))
+                connection.execute(item.values(**values))
             self._beat(connection, run_id, now)
 
     def record_stage_seconds(self, run_id: str, batch: int, seconds: Mapping[str, float]) -> None:
         """Keep how long each stage took in a batch; a batch tried again replaces its figures."""
         with self._engine.begin() as connection:
+            _wait_for_turn(connection)  # a batch may be worked on twice at once, its first worker given up by mistake
             connection.execute(sa.delete(_batches).where(_batches.c.run_id == run_id, _batches.c.batch == batch))
             connection.execute(sa.insert(_batches).values(run_id=run_id, batch=batch, stage_seconds=dict(seconds)))
 
@@ -673,6 +688,38 @@ class Ledger:
                     values = {"ref": bare, **_address_columns(None)}
                     connection.execute(sa.update(_work).where(*here).values(**values))
 
+    def captures_in(self, file: str) -> list[Capture]:
+        """Every capture in an archive file, in its order there."""
+        query = sa.select(_captures).where(_captures.c.archive_file == file).order_by(_captures.c.archive_offset)
+        with self._reader.connect() as connection:
+            return [_capture(row) for row in connection.execute(query).mappings()]
+
+    def replace_captures(self, captures: Iterable[Capture], *, taken_before: datetime) -> tuple[int, int]:
+        """Let these be the captures, in their order, in place of all that were taken before that moment.
+
+        Those taken since stay, behind them. Returns how many there are now, and how many of before are no longer
+        among them. One transaction.
+        """
+        with self._engine.begin() as connection:
+            _wait_for_turn(connection)
+            there = {
+                (row["archive_file"], row["archive_offset"]): dict(row)
+                for row in connection.execute(sa.select(_captures).order_by(_captures.c.id)).mappings()
+            }
+            connection.execute(sa.delete(_captures))
+            found, count = iter(captures), 0
+            while chunk := [_capture_columns(capture) for capture in islice(found, 1000)]:
+                for columns in chunk:
+                    there.pop((columns["archive_file"], columns["archive_offset"]), None)
+                connection.execute(sa.insert(_captures), chunk)
+                count += len(chunk)
+            later = [row for row in there.values() if row["captured_at"] >= _iso(taken_before)]
+            if later:
+                connection.execute(
+                    sa.insert(_captures), [{key: row[key] for key in row if key != "id"} for row in later]
+                )
+        return count + len(later), len(there) - len(later)
+
     def erase_file(self, file: str) -> None:
         """Forget the captures in an archive file that is about to be deleted."""
         with self._engine.begin() as connection:
@@ -698,6 +745,28 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 def _begin_immediately(connection: sa.Connection) -> None:
     # Taking the write lock at once makes a second writer wait for it; upgrading later would fail instead.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if not connection.get_execution_options().get("reading") else "BEGIN")
+
+
+def _wait_for_turn(connection: sa.Connection) -> None:
+    """Be the only one here until the transaction ends. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TURN)))
+
+
+_TURN = 0x6E657773
+"""What the ledger's advisory lock in Postgres is called."""
+
+
+def _open_to(kind: OutcomeKind) -> sa.ColumnElement[bool]:
+    """Which references may still end as ``kind``."""
+    still_open = sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_([reason.value for reason in KEPT]))
+    if kind is OutcomeKind.FAILED:
+        return still_open
+    return sa.or_(still_open, _work.c.outcome == OutcomeKind.FAILED.value)
+
+
+def _position(item: tuple[int, Any]) -> int:
+    return item[0]
 
 
 def _merge(left: Sequence[ArticleRef], items: Sequence[ArticleRef | ItemResult]) -> Iterator[ArticleRef | ItemResult]:

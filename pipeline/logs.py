@@ -6,6 +6,7 @@ the same in its message, for logs that keep nothing but messages.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from datetime import UTC, datetime
@@ -34,6 +35,22 @@ class JsonFormatter(logging.Formatter):
             line["error.stack_trace"] = self.formatException(record.exc_info)
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class LinesToLog(io.TextIOBase):
+    """A text stream whose lines become log records: what is said to people, in a log for machines."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Log each line that is whole by now."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._log.info("%s", line.rstrip())
+        return len(text)
 
 
 def log_outcome(log: logging.Logger, run_id: str, result: ItemResult) -> None:

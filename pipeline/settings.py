@@ -33,8 +33,8 @@ MANUAL = "manual"
 """The schedule of a source that only runs when somebody asks for it."""
 
 _ENVIRONMENT_PREFIX = "NEWS_"
-_OWN_VARIABLES = {"NEWS_HOME", "NEWS_CONFIG", "NEWS_SCHEDULED"}
-"""Variables with our prefix that are no settings: where state lives, where config lives, the schedules' switch."""
+_OWN_VARIABLES = {"NEWS_HOME", "NEWS_CONFIG", "NEWS_SCHEDULED", "NEWS_LOG_FORMAT"}
+"""Variables with our prefix that are no settings: where state and config live, the schedules' switch, how to log."""
 
 
 class _Section(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -39,10 +40,12 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_every_secret_comes_from_the_generated_file(compose: dict) -> None:
-    """No password stands in docker-compose.yml, and none is left empty."""
+    """No password stands in docker-compose.yml, and none is left empty but the keys of an object store of one's own."""
     for name, service in compose["services"].items():
         for key, value in (service.get("environment") or {}).items():
-            if "PASSWORD" in key or "SECRET" in key or key.endswith("KEY"):
+            if key.startswith("AWS_") and "KEY" in key:
+                assert not value, f"{name}: {key}"
+            elif "PASSWORD" in key or "SECRET" in key or key.endswith("KEY"):
                 assert len(str(value)) >= 32, f"{name}: {key}"
 
 
@@ -71,3 +74,26 @@ def test_airflow_writes_with_a_user_of_its_own_over_tls(compose: dict) -> None:
     assert environment["ELASTICSEARCH_CA_CERTS"]
     assert environment["ELASTICSEARCH_USER"] == "news_writer"
     assert json.dumps(environment).count(compose["services"]["elasticsearch"]["environment"]["ELASTIC_PASSWORD"]) == 0
+
+
+def test_workers_on_celery_share_state_broker_and_secrets_with_the_rest(compose: dict) -> None:
+    """With the profile "workers" there are a worker and a Redis with a password; the worker has what others have."""
+    services = compose["services"]
+    worker, scheduler = services["airflow-worker"], services["airflow-scheduler"]
+    assert worker["environment"] == scheduler["environment"]
+    assert worker["volumes"] == scheduler["volumes"]
+    assert "redis" in worker["depends_on"]
+    password = services["redis"]["environment"]["REDISCLI_AUTH"]
+    assert len(password) >= 32
+    assert f":{password}@redis:" in worker["environment"]["AIRFLOW__CELERY__BROKER_URL"]
+    assert "container_name" not in worker  # so that --scale works
+    assert "ports" not in services["redis"]
+
+
+def test_the_dockerfile_makes_an_account_that_debian_does_not_have() -> None:
+    """Debian has a user and a group named news: an image that makes them again is never built."""
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    (user,) = re.findall(r"^USER (\S+)$", dockerfile, re.M)
+    assert f"groupadd --gid 50000 {user} " in dockerfile
+    assert re.search(rf"useradd [^&]*--uid 50000 [^&]*{user} ", dockerfile)
+    assert user != "news"

@@ -110,7 +110,9 @@ def test_an_empty_run_balances(ledger: Ledger) -> None:
 
 
 def test_the_tally_balances_once_everything_has_ended(ledger: Ledger) -> None:
-    """Outcomes add up to what was discovered, in all and for each source; a second outcome replaces the first."""
+    """Outcomes add up to what was discovered, in all and for each source. What has ended stays so when a second worker
+    comes to the same batch (it finds unchanged what the first has indexed); only a failure gives way to what is none.
+    """
     refs = [file_ref("a"), file_ref("b"), file_ref("c", "t")]
     plan(ledger, "r", refs, sources=("s", "t"))
     end(ledger, "r", 0, refs[0])
@@ -121,9 +123,12 @@ def test_the_tally_balances_once_everything_has_ended(ledger: Ledger) -> None:
     tally = ledger.tally("r")
     assert tally.balances
     assert tally.as_dict()["outcomes"] == {
-        "indexed": 1, "updated": 0, "unchanged": 1, "duplicate": 0, "rejected": 0, "failed": 1,
+        "indexed": 2, "updated": 0, "unchanged": 0, "duplicate": 0, "rejected": 0, "failed": 1,
     }  # fmt: skip
     assert tally.as_dict()["reasons"] == {"failed(broken_compression)": 1}
+    end(ledger, "r", 2, refs[2], BROKEN)
+    end(ledger, "r", 1, refs[1])
+    assert ledger.tally("r").as_dict()["outcomes"]["indexed"] == 3
     assert {source: counts.discovered for source, counts in ledger.tally_by_source("r").items()} == {"s": 2, "t": 1}
 
 

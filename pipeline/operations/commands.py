@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 alerts_app = typer.Typer(help="What somebody should look at, and saved searches.", no_args_is_help=True)
 index_app = typer.Typer(help="The indices: build them anew.", no_args_is_help=True)
+ledger_app = typer.Typer(help="What was done and captured: make it anew when it is lost.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="What failed: look at it, try it again.", no_args_is_help=True)
 
 
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(quarantine_app, name="quarantine")
     app.add_typer(index_app, name="index")
     app.add_typer(alerts_app, name="alerts")
+    app.add_typer(ledger_app, name="ledger")
     app.command(epilog="Example: [b]news backfill --from 2026-11-01 --to 2026-12-01 --source my-paper --preview[/b]")(
         backfill
     )
@@ -55,6 +57,7 @@ def backfill(
     """Bring back a span of the past; stopped, the same command goes on where it was."""
     from pipeline.errors import ConfigurationError
     from pipeline.operations import backfill as backfills
+    from pipeline.run import BY_HAND
     from pipeline.schedule import RunRequest, parse_window
     from pipeline.settings import load_sources
 
@@ -63,10 +66,12 @@ def backfill(
         raise typer.BadParameter("give the span of time", param_hint="--from/--to")
     services = _services()
     sources = load_sources(services.settings)
-    known = {item.id for item in sources}
+    # What was given to `news ingest` belongs to no source, and is brought back from the archive and index all the same.
+    by_hand = [] if mode is Mode.REFETCH else [BY_HAND]
+    known = {*(item.id for item in sources), *by_hand}
     if missing := sorted(set(source or ()) - known):
         raise ConfigurationError(f"no source {missing[0]!r}; known are {', '.join(sorted(known)) or 'none'}")
-    chosen = tuple(dict.fromkeys(source or [item.id for item in sources if item.enabled]))
+    chosen = tuple(dict.fromkeys(source or [*(item.id for item in sources if item.enabled), *by_hand]))
     request = RunRequest(source_ids=chosen, window=window, mode=mode)
     if preview:
         found = backfills.preview(services, request, sources)
@@ -331,6 +336,28 @@ def index_maintain(as_json: Json = False) -> None:
     else:
         for name, value in done.items():
             out.print(f"[dim]{name}:[/] {escape(', '.join(value) if isinstance(value, list) else str(value))}")
+
+
+# ---------------------------------------------------------------------------------------------- ledger
+
+
+@ledger_app.command("rebuild", epilog="Example: [b]news ledger rebuild --json[/b]")
+def ledger_rebuild(as_json: Json = False) -> None:
+    """Make a lost or damaged ledger anew from the archive; exit code 1 where part of the archive can't be read."""
+    from pipeline.operations.recovery import rebuild_ledger
+
+    services = _services()
+    with progress_bar() as (planned, progress):
+        found = rebuild_ledger(services, planned=planned, progress=progress)
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        out.print(f"{found.captures} captures in {found.files} archive files; {found.gone} known ones are gone.")
+        out.print("What was taken down only the lost ledger knew: repeat those 'news forget'.")
+        for problem in found.damaged:
+            err.print(escape(problem))
+    if found.damaged:
+        raise typer.Exit(1)
 
 
 # ---------------------------------------------------------------------------------------------- alerts
