@@ -96,7 +96,7 @@ def _mistakes(entry: Mapping[str, object]) -> list[str]:
         found.append(f"type is {entry.get('type')!r}; it must be one of {', '.join(EntityType)}")
     name = entry.get("name")
     if not isinstance(name, str) or not name_parts(name):
-        found.append("needs a name, such as name = \"Donald Trump\"")
+        found.append('needs a name, such as name = "Donald Trump"')
     if not _are_texts(entry.get("also", [])):
         found.append('also must be a list of texts, such as also = ["Trump"]')
     if not isinstance(entry.get("hide", False), bool):
@@ -120,13 +120,23 @@ _GIVEN_NAMES = {
     "muhammad": "mohammed", "mohammad": "mohammed", "muhammed": "mohammed", "mohamad": "mohammed", "ahmad": "ahmed",
     "husein": "hussein", "hussain": "hussein", "husayn": "hussein", "hossein": "hussein", "usama": "osama",
     "moammar": "muammar", "moamer": "muammar", "gaddafi": "gadhafi", "qaddafi": "gadhafi", "kadafi": "gadhafi",
-    "jung": "jong",
+    "jung": "jong", "dmitrii": "dmitry", "vitalii": "vitali", "yurii": "yuri", "anatolii": "anatoly",
+    "georgii": "georgy", "georgiy": "georgy", "evgenii": "yevgeny", "valerii": "valery", "valeriy": "valery", "arkadii": "arkady",
+    "mariya": "maria", "natalya": "natalia", "nataliya": "natalia", "yuliya": "yulia", "kseniya": "ksenia",
+    "viktoriya": "viktoria",
 }  # fmt: skip
 """Transliterations of one name, and the spelling that stands for all in keys."""
 
 _LETTERS = str.maketrans(
     {"æ": "ae", "ø": "o", "ł": "l", "ı": "i", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "œ": "oe", "ə": "a"}
 )
+
+_CYRILLIC = {
+    **dict(zip("абвгдезиклмнопрстуфыэ", "abvgdeziklmnoprstufye", strict=True)),
+    "ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": "", "ю": "yu", "я": "ya",
+    "і": "i", "є": "ye", "ґ": "g", "ђ": "dj", "ј": "j", "љ": "lj", "њ": "nj", "ћ": "c", "џ": "dz", "ў": "u", "ё": "e",
+}  # fmt: skip
+"""Cyrillic letters, without accents, as English newspapers write them."""
 
 _TITLES = frozenset(
     """president prime minister premier chancellor secretary general gen gen. lt lt. col col. colonel major maj maj.
@@ -190,14 +200,26 @@ def name_parts(name: str) -> tuple[str, ...]:
 
 
 def entity_key(kind: EntityType, name: str) -> str:
-    """The key of a name: equal for its spellings, in all articles. ``person:kim-jong-un``."""
-    parts = name_parts(name)
+    """The key of a name: equal for its spellings, in all articles. ``person:kim-jong-un``.
+
+    Cyrillic names have the key of their usual Latin spelling: "Сергей Лавров" and "Sergei Lavrov" are one.
+    """
+    parts = tuple(map(_in_latin, name_parts(name)))
     if kind is EntityType.ORGANIZATION:
         while len(parts) > 1 and parts[0] == "the":
             parts = parts[1:]
         while len(parts) > 1 and parts[-1] in _LEGAL:
             parts = parts[:-1]
     return f"{kind.value}:{'-'.join(parts)}"
+
+
+def _in_latin(part: str) -> str:
+    if not "а" <= part[:1] <= "џ":
+        return part
+    latin = "".join(_CYRILLIC.get(letter, letter) for letter in part)
+    if latin.startswith("e") and part.startswith("е"):
+        latin = f"y{latin}"  # "Ельцин", Yeltsin
+    return _GIVEN_NAMES.get(latin, re.sub("(?<=.)(?:ii|yi)$", "y", latin))
 
 
 # -------------------------------------------------------------------------------------------------- mentions

@@ -108,6 +108,9 @@ def test_canonical_name_is_the_full_one() -> None:
         ("José Mourinho", "Jose Mourinho"),
         ("Muammar Gaddafi", "Moammar Gadhafi"),
         ("Conan O’Brien", "Conan O'Brien"),
+        ("Сергей Лавров", "Sergei Lavrov"),
+        ("Алексей Навальный", "Alexei Navalny"),
+        ("Мария Захарова", "Maria Zakharova"),
     ],
 )
 def test_spellings_share_a_key(one: str, other: str) -> None:
