@@ -20,8 +20,8 @@ from training.names import person_names
 TARGET = Path(__file__).resolve().parent.parent / "pipeline" / "enrich" / "data" / "places.json.gz"
 
 LANGUAGES = (
-    "ar bg bn ca cs cy da de el es et fa fi fr gu he hi hr hu id it ja kn ko lt lv mk ml mr ne nl no pa pl pt ro ru sk "
-    "sl so sq sv sw ta te th tl tr uk ur vi zh-cn zh-tw"
+    "af ar bg bn ca cs cy da de el es et fa fi fr gu he hi hr hu id it ja kn ko lt lv mk ml mr ne nl no pa pl pt ro ru "
+    "sk sl so sq sv sw ta te th tl tr uk ur vi zh-cn zh-tw"
 ).split()
 """Those that the language detector tells, but for English, whose names stand in the main lists."""
 

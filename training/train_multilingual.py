@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--only", nargs="*", default=list(LANGUAGES), help="languages to train on")
     parser.add_argument("--english", action=argparse.BooleanOptionalAction, default=True, help="train on English too")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--width", type=int, default=96)
     parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("--hidden", type=int, default=64)

@@ -121,9 +121,9 @@ _GIVEN_NAMES = {
     "husein": "hussein", "hussain": "hussein", "husayn": "hussein", "hossein": "hussein", "usama": "osama",
     "moammar": "muammar", "moamer": "muammar", "gaddafi": "gadhafi", "qaddafi": "gadhafi", "kadafi": "gadhafi",
     "jung": "jong", "dmitrii": "dmitry", "vitalii": "vitali", "yurii": "yuri", "anatolii": "anatoly",
-    "georgii": "georgy", "georgiy": "georgy", "evgenii": "yevgeny", "valerii": "valery", "valeriy": "valery", "arkadii": "arkady",
+    "georgii": "georgy", "georgiy": "georgy", "evgenii": "yevgeny", "valerii": "valery", "valeriy": "valery",
     "mariya": "maria", "natalya": "natalia", "nataliya": "natalia", "yuliya": "yulia", "kseniya": "ksenia",
-    "viktoriya": "viktoria",
+    "viktoriya": "viktoria", "arkadii": "arkady",
 }  # fmt: skip
 """Transliterations of one name, and the spelling that stands for all in keys."""
 
