@@ -99,7 +99,8 @@ _STRONG_MARKS = re.compile(
 # A sentence ends with one of these, maybe within closing quotes and brackets.
 _SENTENCE_END = re.compile(r"[.!?…。！？｡।؟۔։;:，、][\"'’”»›)\]】」』*]*$|[\"’”»」』]$")
 _PAGE_BREAK = re.compile(r"[ \t]*\f[ \t]*")
-_SPACES = re.compile(r"[ \t]*\u00a0[ \t\u00a0]+|[ \t\u00a0]+\u00a0[ \t]*")
+_BLANKS = " \t\u00a0"
+_RULE = re.compile(r"[\s\-_=*~·•.…‒–—―─━═#+|<>^°◆■●▪]+")
 _LONG_BLANKS = re.compile("[ \t\u00a0]{100,}")
 _LONGEST_FURNITURE = 320
 _INVISIBLE = re.compile("[\u2060\ufeff\u00ad\x00-\x08\x0e-\x1f\x7f]")
@@ -176,10 +177,11 @@ def _paragraphs(text: str) -> list[list[str]]:
     text = re.sub(r"([\w,;-])\n*\f\n*(?=[a-zà-öø-ÿ])", r"\1\n", text).replace("\f", "\n\n")
     blocks: list[list[str]] = []
     for block in re.split(r"\n[ \t\u00a0]*\n", text):
-        lines = [line.rstrip(" \t\u00a0") for line in block.split("\n")]
-        if lines := [line for line in lines if line]:
+        if lines := [line for line in block.split("\n") if line.strip(_BLANKS)]:
             blocks.append(lines)
-    width = _wrap_width(blocks)
+    trimmed = [[line.rstrip(_BLANKS) for line in block] for block in blocks]
+    if width := _wrap_width(trimmed):
+        blocks = trimmed
     vocabulary = set(re.findall(r"[^\W\d_]+", text.lower())) if width else set()
     paragraphs: list[list[str]] = []
     for block in blocks:
@@ -246,6 +248,10 @@ class _Cleaner:
 
     def __init__(self, paragraphs: list[list[str]]) -> None:
         self.paragraphs = [[_tidy(line) for line in paragraph] for paragraph in paragraphs]
+        # What stays in the story stays as it came, blanks at the ends of lines and indented code included.
+        self.as_it_came = {
+            line.strip(_BLANKS): line for paragraph in paragraphs for line in paragraph if not _BULLET.match(line)
+        }
         self.removed: list[RemovedText] = []
         self.captions: list[str] = []
         self.authors: list[str] = []
@@ -265,7 +271,7 @@ class _Cleaner:
         if scraped >= _SCRAPE_MARKS_NEEDED:
             rest = self._without_captions(rest)
         return CleanText(
-            headline=headline, body="\n\n".join("\n".join(paragraph) for paragraph in rest), description=_lede(rest),
+            headline=headline, body="\n\n".join("\n".join(self.as_it_came.get(line, line) for line in paragraph) for paragraph in rest), description=_lede(rest),
             authors=tuple(self.authors), published=tuple(self.published), modified=tuple(self.modified),
             captions=tuple(self.captions), removed=tuple(self.removed),
         )  # fmt: skip
@@ -285,10 +291,10 @@ class _Cleaner:
                     self.captions.append(line)
                 elif kept and _CREDIT.fullmatch(line):
                     self.removed.append(RemovedText(kind="credit", text=line))
-                elif line and not re.fullmatch(r"[\W_]+", line):
-                    lines.append(line)
-                elif line:
+                elif _RULE.fullmatch(line):
                     self.removed.append(RemovedText(kind="rule", text=line))
+                elif line:
+                    lines.append(line)
             if lines:
                 kept.append(lines)
         return kept
@@ -361,7 +367,7 @@ def _tidy(line: str) -> str:
     if bullet := _BULLET.match(line):
         mark = "•" if _STRONG_BULLET.match(line) else bullet[0].strip()
         line = f"{mark} {line[bullet.end() :]}"
-    return _SPACES.sub(" ", line).strip(" \t\u00a0")
+    return line.strip(_BLANKS)
 
 
 def _is_sentence(line: str) -> bool:

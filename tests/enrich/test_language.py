@@ -57,6 +57,7 @@ def test_too_little_text_is_undetermined(text: str) -> None:
 def test_capitals_are_read_like_other_letters() -> None:
     """An all-capitals headline is recognised although langdetect skips capital words."""
     assert found("", headline="RUSSIA CALLS FOR AN END TO SANCTIONS BEFORE THE SUMMIT").code == "en"
+    assert found("", headline="PRIVATE HOSPITAL OPENS CHILDREN CLINIC").code == "en"
     latin = ("en", "de", "fr", "no", "hr", "id")
     assert [found(TEXTS[code][:120].upper()).code for code in latin] == list(latin)
 
@@ -120,6 +121,14 @@ def test_unknown_language_is_undetermined_or_as_stated() -> None:
     language = found(ZULU, page="zu-ZA")
     assert (language.code, language.basis) == ("zu", "stated")
     assert found(ZULU, page="en-ZA").code == "und"
+
+
+@pytest.mark.parametrize("code", ["gl", "lb"])
+def test_relatives_of_known_languages_are_not_filed_as_those(code: str) -> None:
+    """Galician isn't filed as Spanish or Portuguese, Luxembourgish not as German: their frequent words tell."""
+    assert found(_PARAGRAPHS["unknown"][code]).code == "und"
+    language = found(_PARAGRAPHS["unknown"][code], page=code)
+    assert (language.code, language.basis) == (code, "stated")
 
 
 def test_thresholds_of_the_settings_are_kept() -> None:

@@ -204,6 +204,20 @@ def test_normal_prose_passes_through_unchanged() -> None:
     assert clean("\n\n".join(["A headline", *lines])).body == "\n\n".join(lines)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The ferry, second only to\u00a0 the bridge,\u00a0carries 300 people a day. ",
+        '    return the_ferry(to="Skarn")',
+        "}",
+        "$$",
+    ],
+)
+def test_blanks_inside_and_around_a_line_stay(line: str) -> None:
+    """No-break spaces, blanks at a line's end, indented code and a lone sign come through byte for byte."""
+    assert line in clean(text_with(line)).body.split("\n")
+
+
 def test_single_paragraph_keeps_its_text() -> None:
     """A text of one paragraph has its first sentence for a headline and keeps it in the body."""
     cleaned = clean("The lighthouse was lit again. Its keeper is 81.")
