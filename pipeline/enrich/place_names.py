@@ -7,7 +7,7 @@ beside another capitalised word, since it may then be a person's or a club's ("P
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from pipeline.enrich.places import names_of_places
@@ -30,6 +30,9 @@ _NOT_THE_COUNTRY = re.compile(r"中(?:国|國)家")
 
 _WORD = re.compile(r"[^\s\u0000-\u0026\u0028-\u002c\u002e\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf"
                    r"\u2010-\u2018\u201a-\u206f\u3000-\u303f\u060c\u061b\u061f\u06d4\u0964\u0965«»]+")  # fmt: skip
+_BEGINS = re.compile(r"(?:^|[.!?:;…\n])[\s\"'“”«»„‘’(\[¿¡–—-]*$")
+_SURE = (",", "'", "’")
+"""What stands behind names rather than other words: "Paris, 3 mai", "İstanbul'da"."""
 _SENTENCE_ENDS = ".!?:;,…"
 
 
@@ -40,7 +43,7 @@ def find_places(text: str, language: str) -> tuple[Mention, ...]:
     names = names_of_places(language)
     if not names:
         return ()
-    found = _within(text, names) if language in _WITHOUT_BLANKS else _words(text, language)
+    found = _within(text, names) if language in _WITHOUT_BLANKS else _beyond_doubt(text, names, _words(text, language))
     return tuple(Mention(text=text[a:b], type=EntityType.PLACE, start=a, end=b) for a, b in found)
 
 
@@ -67,6 +70,16 @@ def _words(text: str, language: str) -> Iterator[tuple[int, int]]:
         if not common and not (cased and _beside_a_name(text, start, end, lower)):
             yield start, end
         position += length
+
+
+def _beyond_doubt(text: str, names: Mapping[str, str], found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Without cities that only begin sentences, where any word is capitalised: "Medan" is Swedish for while."""
+    found = list(found)
+    within = {text[a:b] for a, b in found if not _BEGINS.search(text[max(0, a - 5) : a]) or text[b : b + 1] in _SURE}
+    for start, end in found:
+        name = text[start:end]
+        if name in within or not name[0].isupper() or " " in name or names.get(_name(name)) == "country":
+            yield start, end
 
 
 def _longest(

@@ -36,6 +36,7 @@ def test_countries_and_large_cities_are_found(language: str, text: str, expected
         ("fr", "Paris Hilton et Michael Jordan sont là. Le Paris Saint-Germain a gagné contre l’Inter Milan."),
         ("es", "El Real Madrid ganó. La reina Sofía sonríe. Santiago Abascal habla."),
         ("fr", "L’Irlande du Nord vote."),
+        ("ca", "Medan el president arriba."),
         ("zh-cn", "发展中国家的经济增长很快。"),
         ("th", "ประเทศไทย"),
         ("xx", "Paris, France"),
