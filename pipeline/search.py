@@ -113,10 +113,9 @@ class SearchRequest:
     """A question. ``since`` and ``until`` bound @timestamp, half-open. An empty ``query`` asks for everything.
 
     ``person``, ``place`` and ``organization`` are words of a name; ``facets`` are exact values, as the facets of an
-    answer list them, by facet. ``one_per_text`` shows one of several articles with the same text and says how many
-    others there are; ``collapse`` one of several near copies (one per ``cluster_id``). ``marks`` are put around the
-    words found. ``ids``, where given, are the only documents looked at; ``within`` (north, west, south and east, in
-    degrees) only those that name a place there.
+    answer list them, by facet. ``collapse`` shows one of several copies and near copies (one per ``cluster_id``)
+    and says how many others there are. ``marks`` are put around the words found. ``ids``, where given, are the only
+    documents looked at; ``within`` (north, west, south and east, in degrees) only those that name a place there.
     """
 
     query: str = ""
@@ -131,7 +130,6 @@ class SearchRequest:
     since: datetime | None = None
     until: datetime | None = None
     sort: Literal["relevance", "newest", "oldest"] = "relevance"
-    one_per_text: bool = False
     collapse: bool = False
     limit: int = 10
     offset: int = 0
@@ -144,7 +142,7 @@ class SearchRequest:
 class SearchHit:
     """One article found. ``highlights`` are fragments by field, the words found between the request's marks.
 
-    ``others`` counts further articles with the same text, or of the same cluster, that were left out for it.
+    ``others`` counts further articles of the same cluster that were left out for it.
     ``by_meaning`` says that it lacks words that were asked for, and was found for what it means.
     """
 
@@ -170,8 +168,8 @@ class SearchHit:
 class SearchResults:
     """Articles found, in order, out of ``total``. Facets are counts over all of ``total``, the most frequent first.
 
-    ``timeline`` has every day with articles, oldest first. With ``one_per_text`` (``collapse``) the total counts
-    texts (clusters), beyond 40,000 nearly exactly, facets and timeline still articles.
+    ``timeline`` has every day with articles, oldest first. With ``collapse`` the total counts
+    clusters, beyond 40,000 nearly exactly, facets and timeline still articles.
     """
 
     total: int
@@ -253,14 +251,12 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
             "order": {"_key": "desc"},
         }
     }
-    if request.one_per_text or request.collapse:
+    collapse: dict[str, Any] = {}
+    if request.collapse:
         # Exact copies are in one cluster too.
-        key = "cluster_id" if request.collapse else "content_hash"
-        aggregations["texts"] = {"cardinality": {"field": key, "precision_threshold": 40_000}}
-        only_count = {"name": "same_text", "size": 0, "track_scores": False}
-        collapse = {"collapse": {"field": key, "inner_hits": only_count}}
-    else:
-        collapse = {}
+        aggregations["stories"] = {"cardinality": {"field": "cluster_id", "precision_threshold": 40_000}}
+        only_count = {"name": "told", "size": 0, "track_scores": False}
+        collapse = {"collapse": {"field": "cluster_id", "inner_hits": only_count}}
     return {
         **collapse,
         "query": {
@@ -302,7 +298,7 @@ def from_response(response: Mapping[str, Any]) -> SearchResults:
     }
     days = facets.get("day", ())
     facets = {name: facets.get(name, ())[: _DAYS if name == "day" else _FACET_SIZE] for name in (*_FACETS, "day")}
-    total = aggregations["texts"] if "texts" in aggregations else response["hits"]["total"]
+    total = aggregations["stories"] if "stories" in aggregations else response["hits"]["total"]
     return SearchResults(
         total=total["value"],
         hits=tuple(_hit(hit) for hit in response["hits"]["hits"]),
@@ -705,7 +701,7 @@ def _hit(hit: Mapping[str, Any]) -> SearchHit:
         highlights={name: tuple(fragments) for name, fragments in hit.get("highlight", {}).items()},
         description=source.get("description", ""),
         cluster_id=source.get("cluster_id"),
-        others=max(0, _same_text(hit) - 1),
+        others=max(0, _told(hit) - 1),
         by_meaning=hit.get("matched_queries") == [_FUSED],
     )
 
@@ -728,6 +724,6 @@ def _wrong(query: str, error: BadRequestError) -> str:
     return f"{query!r} can't be answered: {reason or 'one of its fields holds no such values'}."
 
 
-def _same_text(hit: Mapping[str, Any]) -> int:
-    inner = hit.get("inner_hits", {}).get("same_text")
+def _told(hit: Mapping[str, Any]) -> int:
+    inner = hit.get("inner_hits", {}).get("told")
     return int(inner["hits"]["total"]["value"]) if inner else 1

@@ -98,7 +98,7 @@ def test_words_and_meaning_make_one_list(ask: Ask) -> None:
 
 def test_pages_go_through_the_one_list(ask: Ask) -> None:
     """Page by page one sees what is on one long page, whatever found it, copies of a text folded or not."""
-    for options in ({}, {"one_per_text": True}):
+    for options in ({}, {"collapse": True}):
         whole = ids(ask("carbon study", ranking=Ranking(meaning_least=0.1), **options))
         assert len(whole) > 3
         pages = [ids(ask("carbon study", ranking=Ranking(meaning_least=0.1), limit=2, offset=offset, **options))

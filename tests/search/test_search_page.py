@@ -76,8 +76,8 @@ def test_a_facet_is_exact(ask: Ask) -> None:
 
 
 def test_copies_are_folded(ask: Ask) -> None:
-    """Of articles with the same text one is shown, which says how many others there are; the total counts texts."""
-    results = ask("electricity grid", one_per_text=True, sort="oldest")
+    """Of articles that tell one story one is shown, which says how many others there are; the total counts stories."""
+    results = ask("electricity grid", collapse=True, sort="oldest")
     assert (results.total, ids(results)) == (2, [WIRE, SHIPS])
     assert [hit.others for hit in results.hits] == [1, 0]
     assert dict(results.facets["source"]) == {"wire": 1, "paper": 2}
