@@ -50,13 +50,19 @@ _PLACE_NAME = re.compile(
     re.IGNORECASE,
 )
 _PROSE_SHARE = 0.7
-_FOLDABLE_NAME = re.compile(r"accordion|collaps|expand|toggle|foldable|spoiler|faq|answer|tab-?(?:pane|panel|content)", re.I)
+_FOLDABLE_NAME = re.compile(
+    r"accordion|collaps|expand|toggle|foldable|spoiler|faq|answer|tab-?(?:pane|panel|content)", re.I
+)
 _CAPTION_NAME = re.compile(
     _BOUNDARY.format(r"(?:wp-)?caption(?:-?text)?|bildunterschrift|l[ée]gende|pie-?de-?foto|didascalia"), re.I
 )
 _CAPTION_TAGS = frozenset("p div span td small em".split())
 _LONGEST_CAPTION = 500
 _LONGEST_TEASER = 500
+_SHORTEST_ANNOUNCEMENT = 40
+_OTHER_STORIES = re.compile(
+    r"\b(?:related|similar|more|other|further|latest|recent|popular|articles?|stories|posts?)\b", re.I
+)
 _TEASERS = 3
 """Headlines of other stories in a row from which on they are a list of teasers."""
 
@@ -117,20 +123,34 @@ def densest_part(tree: HtmlElement) -> DensestPart:
     chosen = _lede(blocks, inside[0]) + [blocks[number] for number in inside]
     kept: list[str] = []
     removed: list[str] = []
-    for block in chosen:
+    in_list = False
+    for number, block in enumerate(chosen):
         if block.is_caption:
             continue
         if 2 * block.links > len(block.text) and leads_elsewhere(block.text):
             removed.append(block.text)
             continue
         if block.links > (_ALL_LINK if block.element.tag in ("li", "p") else _MOSTLY_LINK) * len(block.text):
-            continue
+            # Links are part of the story where a sentence of it announces them: "The patches are the following:".
+            announced = bool(kept) and (_announces(kept[-1]) or (in_list and kept[-1].startswith("- ")))
+            in_list = block.element.tag == "li" and announced and not _leads_within(block.element)
+            over_prose = block.element.tag in _HEADINGS and number + 1 < len(chosen) and chosen[number + 1].is_prose
+            if not (in_list or over_prose):
+                continue
         # Two breaks part paragraphs, as one does in text: what stood on lines of its own stays apart.
         for text in [block.text] if block.element.tag == "pre" else block.text.split("\n"):
             line = f"- {text}" if block.element.tag == "li" else text
             if not kept or kept[-1] != line:
                 kept.append(line)
     return DensestPart(kept, link_share, _captions(blocks, inside), tuple(removed))
+
+
+def _announces(line: str) -> bool:
+    return line.endswith(":") and len(line) >= _SHORTEST_ANNOUNCEMENT and not _OTHER_STORIES.search(line)
+
+
+def _leads_within(element: HtmlElement) -> bool:
+    return any((link.get("href") or "").startswith("#") for link in element.iter("a"))
 
 
 def lines_of(tree: HtmlElement) -> list[str]:

@@ -14,7 +14,7 @@ _LONGEST_LABEL = 100
 _LONGEST_CAPTION = 140
 _WORDS_OF_CAPTION = 5
 _BEGINNING = 12  # blocks in which the story must have begun
-_ENDING_SHARE = 0.25  # of the text may be cut off at most at an ending mark
+_ENDING_SHARE = 0.35  # of the text may be cut off at most at an ending mark
 
 # Headings that begin what comes after the story.
 _END_MARK = re.compile(
