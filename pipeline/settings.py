@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from pipeline.errors import ConfigurationError
 from pipeline.models import Source, SourceKind
+from pipeline.urls import without_credentials
 
 MANUAL = "manual"
 """The schedule of a source that only runs when somebody asks for it."""
@@ -96,10 +97,11 @@ class EntitySettings(_Section):
 
     model: str = Field(
         "en_news_sm",
-        description="shipped model (en_news_sm), package name or path of a spaCy pipeline; empty switches the step off",
+        description="shipped model (en_news_sm, or en_news_acc with the extra `accurate`), package name or path of a "
+        "spaCy pipeline; empty switches the step off",
     )
     other_languages: str = Field(
-        "",
+        "xx_news_sm",
         description="the same for articles in languages that `model` isn't for; empty: they get places only, by the "
         "gazetteer",
     )
@@ -208,6 +210,9 @@ class _Files(BaseSettings):
     quarantine: QuarantineSettings = QuarantineSettings()
     alerts: AlertSettings = AlertSettings()
     archive_url: str = Field("", description="fsspec address of the archive; empty means NEWS_HOME/archive")
+    archive_connection: str = Field(
+        "", description="id of an Airflow connection (aws) with the keys of an archive on S3, for the DAGs' tasks"
+    )
     ledger_url: str = Field("", description="SQLAlchemy URL of the ledger; empty means NEWS_HOME/ledger.sqlite")
 
 
@@ -223,7 +228,7 @@ class ElasticsearchConnection:
 
     def __repr__(self) -> str:
         how = "API key" if self.api_key else "user and password" if self.username else "no credentials"
-        return f"ElasticsearchConnection({self.url}, {how})"
+        return f"ElasticsearchConnection({without_credentials(self.url)}, {how})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,8 +248,9 @@ class Settings:
     retention: RetentionSettings
     quarantine: QuarantineSettings
     alerts: AlertSettings
-    archive_url: str
-    ledger_url: str
+    archive_url: str = field(repr=False)  # as the ledger's, with a password where the storage wants one
+    archive_connection: str
+    ledger_url: str = field(repr=False)
     elasticsearch: ElasticsearchConnection | None
     es_home: Path | None
 
@@ -350,7 +356,7 @@ def _line(key: str, default: Any, meaning: str | None, value: str | None) -> Set
         variable=_ENVIRONMENT_PREFIX + key.replace(".", "__").upper(),
         default=str(default),
         meaning=meaning or "",
-        value=value,
+        value=without_credentials(value) if value is not None else None,
     )
 
 
@@ -457,7 +463,7 @@ def _load_files(content: Mapping[str, Any], environment: Mapping[str, str]) -> _
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
-    known = {"NEWS_ARCHIVE_URL", "NEWS_LEDGER_URL"}
+    known = {"NEWS_ARCHIVE_URL", "NEWS_ARCHIVE_CONNECTION", "NEWS_LEDGER_URL"}
     for name, info in _Files.model_fields.items():
         section = info.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
