@@ -12,7 +12,7 @@ elasticsearch() { # METHOD PATH BODY
 
 elasticsearch POST _security/user/kibana_system/_password "{\"password\": \"$KIBANA_SYSTEM_PASSWORD\"}"
 elasticsearch PUT _security/role/news_write '{
-  "cluster": ["monitor", "manage_index_templates", "manage_ilm"],
+  "cluster": ["monitor", "manage_index_templates", "manage_ilm", "create_snapshot"],
   "indices": [{"names": ["news", "news-*"], "privileges":
     ["read", "write", "create_index", "manage", "maintenance", "view_index_metadata"]}]}'
 elasticsearch PUT _security/role/news_read '{

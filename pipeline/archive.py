@@ -30,6 +30,7 @@ from warcio.warcwriter import WARCWriter
 
 from pipeline.errors import ArchiveUnavailableError, ArticleFailed, ConfigurationError, Reason
 from pipeline.models import ArchiveAddress, ArticleRef, RawPage
+from pipeline.urls import without_credentials
 
 _REFERENCE = "News-Reference"
 _MEDIA_TYPE = "News-Media-Type"
@@ -279,7 +280,8 @@ def _page(record: ArcWarcRecord, body: bytes, file: str, offset: int) -> RawPage
 
 
 def _unavailable(verb: str, where: str, error: BaseException) -> ArchiveUnavailableError:
-    return ArchiveUnavailableError(f"The archive {where} can't be {verb}: {error}.", hint=_advice(where, error))
+    shown = without_credentials(where)
+    return ArchiveUnavailableError(f"The archive {shown} can't be {verb}: {error}.", hint=_advice(where, error))
 
 
 def _advice(where: str, error: BaseException) -> str:
@@ -310,16 +312,19 @@ def storage_errors() -> tuple[type[Exception], ...]:
 
 
 def _storage(root: str) -> tuple[Any, str]:
+    shown = without_credentials(root)
     try:
         filesystem, base = fsspec.core.url_to_fs(root)
     except ImportError as error:
         scheme = root.partition(":")[0]
         raise ConfigurationError(
-            f"archive_url: {root} can't be used: {error}.",
+            f"archive_url: {shown} can't be used: {error}.",
             hint="'uv sync --extra s3' installs it." if scheme in ("s3", "s3a") else "Install that package.",
         ) from error
     except ValueError as error:
-        raise ConfigurationError(f"archive_url: {root} can't be used: {error}.") from error
+        raise ConfigurationError(f"archive_url: {shown} can't be used: {error}.") from error
+    except storage_errors() as error:  # some connect at once
+        raise _unavailable("read", root, error) from error
     return filesystem, base
 
 

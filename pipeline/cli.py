@@ -27,6 +27,7 @@ from pipeline.errors import ConfigurationError, NewsError
 from pipeline.kibana.commands import app as kibana_app
 from pipeline.logs import JsonFormatter, LinesToLog
 from pipeline.operations.commands import register
+from pipeline.urls import without_credentials
 
 if TYPE_CHECKING:
     from pipeline.discover.find import Candidate
@@ -532,7 +533,7 @@ def sources_list(as_json: Json = False) -> None:
     settings = load_settings()
     sources = load_sources(settings)
     if as_json:
-        print_json([asdict(source) for source in sources])
+        print_json([{**asdict(source), "location": without_credentials(source.location)} for source in sources])
         return
     table = Table("id", "kind", "location", "schedule", "language", "enabled")
     for source in sources:
@@ -540,7 +541,7 @@ def sources_list(as_json: Json = False) -> None:
         table.add_row(
             source.id,
             source.kind.value,
-            source.location,
+            without_credentials(source.location),
             describe_schedule(schedule),
             source.language or "",
             "yes" if source.enabled else "no",

@@ -21,6 +21,7 @@ from pipeline.ledger import Ledger
 from pipeline.run import node_settings
 from pipeline.search_alerts import FILE, load_saved_searches
 from pipeline.settings import Settings, load_sources
+from pipeline.urls import without_credentials
 
 _LEAST_FREE_BYTES = 2_000_000_000
 
@@ -145,7 +146,7 @@ def _storage(settings: Settings) -> Iterator[Check]:
         yield _ok("ledger", settings.ledger_url.split("@")[-1] or str(settings.home / "ledger.sqlite"))
         archive = Archive(settings.archive_url or str(settings.home / "archive"))
         archive.check()
-        yield _ok("archive", archive.root)
+        yield _ok("archive", without_credentials(archive.root))
     except Exception as error:  # noqa: BLE001 - whatever the driver says is the answer to this question
         yield _bad("storage", f"{type(error).__name__}: {error}")
 

@@ -349,8 +349,8 @@ class Ledger:
     def record_outcomes(self, run_id: str, results: Sequence[tuple[int, ItemResult]], *, now: datetime) -> None:
         """Write down how references ended.
 
-        What has ended stays so: where a batch is worked on twice at once, the second worker finds ``unchanged`` what
-        the first has just indexed. Only a failure gives way to what is none.
+        Where a batch is worked on twice at once, the run did to an article what either of its workers did: ``indexed``
+        stays when the other finds it ``unchanged``, in whatever order they come.
         """
         with self._engine.begin() as connection:
             for position, result in sorted(results, key=_position):
@@ -757,12 +757,21 @@ _TURN = 0x6E657773
 """What the ledger's advisory lock in Postgres is called."""
 
 
+_GIVES_WAY = {
+    OutcomeKind.INDEXED: ("failed", "unchanged", "updated", "duplicate", "rejected"),
+    OutcomeKind.UPDATED: ("failed", "unchanged"),
+    OutcomeKind.DUPLICATE: ("failed", "unchanged"),
+    OutcomeKind.REJECTED: ("failed",),
+    OutcomeKind.UNCHANGED: ("failed",),
+    OutcomeKind.FAILED: (),
+}
+"""Which outcomes each replaces: of two workers on one batch, one finds unchanged what the other has just indexed."""
+
+
 def _open_to(kind: OutcomeKind) -> sa.ColumnElement[bool]:
     """Which references may still end as ``kind``."""
-    still_open = sa.or_(_work.c.outcome.is_(None), _work.c.reason.in_([reason.value for reason in KEPT]))
-    if kind is OutcomeKind.FAILED:
-        return still_open
-    return sa.or_(still_open, _work.c.outcome == OutcomeKind.FAILED.value)
+    kept = _work.c.reason.in_([reason.value for reason in KEPT])
+    return sa.or_(_work.c.outcome.is_(None), kept, _work.c.outcome.in_(_GIVES_WAY[kind]))
 
 
 def _position(item: tuple[int, Any]) -> int:

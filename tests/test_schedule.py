@@ -35,6 +35,14 @@ def request(conf: dict[str, Any], **fields: Any) -> RunRequest:
         ({"since": 20260301}, ["since", "20260301"]),
         ({"since": "2026-03-02", "until": "2026-03-01"}, ["since", "until", "before"]),
         ({"since": "2026-03-01", "until": "2026-03-01"}, ["since", "until"]),
+        # What would be a shell command, a template or a path, if anything took it for one.
+        ({"sources": ["a; rm -rf /"]}, ["'a; rm -rf /'", "a, b, c"]),
+        ({"sources": ["../../etc/passwd"]}, ["'../../etc/passwd'"]),
+        ({"sources": ["{{ var.value.key }}"]}, ["'{{ var.value.key }}'"]),
+        ({"since": "{{ ds }}"}, ["since", "'{{ ds }}'"]),
+        ({"until": "2026-03-01$(id)"}, ["until", "'2026-03-01$(id)'"]),
+        ({"mode": "refetch && id"}, ["mode", "'refetch && id'", "reextract"]),
+        ({"preview": "{{ 1 }}"}, ["preview", "'{{ 1 }}'"]),
     ],
 )
 def test_a_wrong_conf_is_refused(conf: dict[str, Any], said: list[str]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import ConfigurationError
+from pipeline.archive import Archive
+from pipeline.errors import ArchiveUnavailableError, ConfigurationError
 from pipeline.models import SourceKind
 from pipeline.settings import (
     Settings,
@@ -153,16 +154,30 @@ def test_a_source_is_read_whole(config: Path) -> None:
 
 
 def test_secrets_are_not_printed(config: Path) -> None:
-    """No log and no traceback shows the key or the password of a cluster."""
+    """No log, no traceback and no table of settings shows the key or the password of a cluster, ledger or archive."""
     settings = load(
         config,
-        ELASTICSEARCH_URL="https://es.example/",
+        ELASTICSEARCH_URL="https://ada:s3cret-pass@es.example/",
         ELASTICSEARCH_API_KEY="s3cret-key",
         ELASTICSEARCH_PASSWORD="s3cret-word",
+        NEWS_LEDGER_URL="postgresql+psycopg2://ada:s3cret-db@db.example/news",
+        NEWS_ARCHIVE_URL="sftp://ada:s3cret-files@files.example/warc",
     )
     assert settings.elasticsearch is not None
-    assert (settings.elasticsearch.url, settings.elasticsearch.api_key) == ("https://es.example", "s3cret-key")
+    assert settings.elasticsearch.api_key == "s3cret-key"
     assert "s3cret" not in repr(settings)
+    shown = {line.key: line.value or "" for line in describe_settings(settings)}
+    assert "s3cret" not in repr(shown)
+    assert (shown["ledger_url"], shown["archive_url"]) == (
+        "postgresql+psycopg2://db.example/news", "sftp://files.example/warc",
+    )  # fmt: skip
+
+
+def test_an_archive_s_password_is_in_no_message() -> None:
+    """What can't be reached is named without the password in its address."""
+    with pytest.raises(ArchiveUnavailableError, match=r"ftp://127\.0\.0\.1:9/warc") as caught:
+        Archive("ftp://ada:s3cret-files@127.0.0.1:9/warc")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_state_has_a_sensible_place(tmp_path: Path) -> None:

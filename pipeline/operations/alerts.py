@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 
 Kind = Literal[
     "source_silent", "source_unreadable", "rejections", "failures", "drift", "freshness", "quarantine", "run_failed",
-    "run_stuck",
+    "run_stuck", "run_late",
 ]  # fmt: skip
 
 

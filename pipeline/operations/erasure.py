@@ -20,6 +20,7 @@ import fsspec
 from pipeline.archive import Archive, storage_errors
 from pipeline.errors import ArchiveUnavailableError
 from pipeline.models import ArchiveAddress
+from pipeline.urls import without_credentials
 
 _CHUNK = 1 << 16
 _MARK = b"erased"
@@ -48,7 +49,7 @@ def erase(archive: Archive, addresses: Iterable[ArchiveAddress]) -> int:
                 erased += _anew(filesystem, path, sorted(offsets))
         except storage_errors() as error:
             raise ArchiveUnavailableError(
-                f"The archive file {archive.root}/{file} can't be changed: {error}.",
+                f"The archive file {without_credentials(archive.root)}/{file} can't be changed: {error}.",
                 hint="Check the disk or the object store, and give the command again.",
             ) from error
     return erased
@@ -125,4 +126,6 @@ def remove_file(archive: Archive, file: str) -> None:
         if filesystem.exists(f"{base}/{file}"):
             filesystem.rm(f"{base}/{file}")
     except storage_errors() as error:
-        raise ArchiveUnavailableError(f"The archive file {archive.root}/{file} can't be deleted: {error}.") from error
+        raise ArchiveUnavailableError(
+            f"The archive file {without_credentials(archive.root)}/{file} can't be deleted: {error}."
+        ) from error

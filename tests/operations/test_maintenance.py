@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
+from elasticsearch import ApiError
+from full_cluster import FullClusterStandIn
 from installation import Installation, article_page, write_texts
 
+from pipeline.errors import NewsError
 from pipeline.operations import maintenance
 from pipeline.run import run_now
 from pipeline.schedule import RunRequest
@@ -105,6 +110,46 @@ def test_what_a_cluster_lacks_is_said(installation: Installation, news: Callable
     done = news("index", "maintain", "--json")
     assert done["lifecycle"].startswith("not available")
     assert done["snapshot"].startswith("not taken")
+
+
+def test_a_full_cluster_rolls_over_by_itself_and_takes_snapshots(installation: Installation) -> None:
+    """Where there is ILM each family's index gets a policy with our limits, and nothing is rolled over here; the day's
+    snapshot is started once, holds our indices only, and its name is one that a cluster takes."""
+    sources = dated_pages(installation, "paper", ["2026-01-01", "2026-01-02"])
+    limits = "[index]\nrollover_documents = 1\nrollover_days = 30\n"
+    installation.write_config(sources, f'{limits}[retention]\nsnapshot_repository = "backups"\n')
+    ingest(installation, "paper")
+    with FullClusterStandIn(installation.elasticsearch_url, repositories=("backups",)) as cluster:
+        full = replace(installation, elasticsearch_url=cluster.url).services(now=lambda: NOW)
+        done = maintenance.maintain(full)
+        prefix = full.prefix
+        assert done["lifecycle"] == "index lifecycle management rolls over"
+        assert done["rolled_over"] == []
+        assert done["snapshot"] == f"{prefix}-2026.03.01 started in backups"
+        rollover = {"max_docs": 1, "max_primary_shard_size": "40960mb", "max_age": "30d"}
+        assert cluster.policies == {f"{prefix}-articles": {"phases": {"hot": {"actions": {"rollover": rollover}}}}}
+        alias = f"{prefix}-en-write"
+        assert cluster.managed == {
+            f"{prefix}-en-000001": {"lifecycle.name": f"{prefix}-articles", "lifecycle.rollover_alias": alias}
+        }
+        assert cluster.snapshots["backups"][f"{prefix}-2026.03.01"]["indices"] == f"{prefix}-*"
+        # The cluster rolls over; the next night the new index is managed too, and the snapshot is there already.
+        full.elasticsearch.indices.rollover(alias=alias)
+        again = maintenance.maintain(full)
+        assert f"{prefix}-en-000002" in cluster.managed
+        assert again["snapshot"] == f"{prefix}-2026.03.01 is there already"
+        assert len(cluster.snapshots["backups"]) == 1
+
+
+def test_a_missing_repository_is_said_and_a_missing_right_is_an_error(installation: Installation) -> None:
+    """A repository that isn't there leaves a note, and the rest is done; a user without the right fails the task."""
+    installation.write_config(settings='[retention]\nsnapshot_repository = "backup"\n')
+    with FullClusterStandIn(installation.elasticsearch_url, repositories=("backups",)) as cluster:
+        services = replace(installation, elasticsearch_url=cluster.url).services(now=lambda: NOW)
+        assert "[backup] missing" in maintenance.maintain(services)["snapshot"]
+        cluster.without_rights = {"/_snapshot/"}
+        with pytest.raises((NewsError, ApiError), match="unauthorized"):
+            maintenance.maintain(services)
 
 
 def test_conditions_and_queries_follow_the_settings() -> None:

@@ -22,13 +22,10 @@ def captures(ledger: Ledger) -> list[Capture]:
     return [capture for name in sorted(ledger.names_like("")) for capture in ledger.captures_of([name])]
 
 
-def what_they_say(installation: Installation) -> dict[str, dict[str, Any]]:
-    """The articles without which of several equal captures they were made from."""
-    documents = installation.content()
-    return {
-        id_: {key: value for key, value in document.items() if key not in ("archive", "fetched_at")}
-        for id_, document in documents.items()
-    }
+def what_they_say(installation: Installation) -> dict[str, list[Any]]:
+    """What the articles say; of revisions only the index knew."""
+    fields = ("headline", "body", "language", "content_hash", "url", "source")
+    return {id_: [document.get(field) for field in fields] for id_, document in installation.documents().items()}
 
 
 def paper(server: NewsServer, version: str) -> str:

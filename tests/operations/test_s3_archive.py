@@ -11,7 +11,7 @@ import boto3
 import moto.settings
 import pytest
 from installation import Installation, article_text, write_texts
-from moto.server import ThreadedMotoServer
+from s3_server import ELSEWHERE, s3_server
 
 from pipeline import run
 from pipeline.archive import Archive
@@ -25,11 +25,8 @@ from pipeline.settings import load_settings
 
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture
@@ -42,9 +39,7 @@ def s3(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": "/nowhere",
-        "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **ELSEWHERE,
     }.items():
         monkeypatch.setenv(name, value)
     s3fs.S3FileSystem.clear_instance_cache()
