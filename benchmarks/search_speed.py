@@ -3,8 +3,8 @@
     python -m benchmarks.search_speed http://127.0.0.1:8090
 
 Asks each kind of page many times, one request after the other, with questions that differ, and prints median and 95th
-percentile in milliseconds. ``--fill PREFIX`` first writes 100,000 articles of the made-up corpus under an index prefix,
-with NEWS_INDEX__SEMANTIC=true those in English with what they mean. ``--pids`` names the processes of the page's
+percentile in milliseconds. ``--fill PREFIX`` first writes 100,000 articles (``--articles``) of the made-up corpus under an
+index prefix; with NEWS_INDEX__SEMANTIC=true those in English with what they mean, and prints what that costs. ``--pids`` names the processes of the page's
 server and of Elasticsearch (Linux): then the processor time of each page stands beside, which says more than the clock
 on a machine that is busy with other work.
 """
@@ -35,11 +35,12 @@ def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", help="of the search page (`news serve`)")
-    parser.add_argument("--fill", metavar="PREFIX", help="write 100,000 articles there first")
+    parser.add_argument("--fill", metavar="PREFIX", help="write articles there first")
+    parser.add_argument("--articles", type=int, default=100_000, help="how many; a quarter in each language")
     parser.add_argument("--pids", metavar="PID", nargs="+", type=int, default=[], help="count their processor time")
     arguments = parser.parse_args()
     if arguments.fill:
-        fill(arguments.fill)
+        fill(arguments.fill, arguments.articles)
     chance = random.Random(1)
     with httpx2.Client(base_url=arguments.url, timeout=30, trust_env=False) as web:
         everything = web.get("/?q=" + PLACES[0]).text
@@ -92,7 +93,7 @@ def topic(chance: random.Random, *, language: str | None = None, paraphrased: bo
     return chance.choice(subject.paraphrased if paraphrased else subject.asked).format(place=place).strip()
 
 
-def fill(prefix: str) -> None:
+def fill(prefix: str, number: int) -> None:
     """Write the articles, with what real news have too: rare names, places with coordinates, copies of a story."""
     services, chance = open_services(say=print), random.Random(9)
     client, settings = services.elasticsearch, services.settings.index
@@ -105,7 +106,7 @@ def fill(prefix: str) -> None:
         for number in range(2_000)
     ]  # fmt: skip
     stories: list[str] = []
-    articles = corpus(25_000, now=datetime.now(UTC))
+    articles = corpus(number // len(TONGUES), now=datetime.now(UTC))
     if services.embedder:
         start = time.process_time()
         articles = embedded(articles, services.embedder)
@@ -137,6 +138,14 @@ def fill(prefix: str) -> None:
     )
     helpers.bulk(client, actions, chunk_size=500)
     client.indices.refresh(index=prefix)
+    if services.embedder:
+        index = Names(prefix).first_index("en")
+        client.indices.forcemerge(index=index, max_num_segments=1)
+        used = client.indices.disk_usage(index=index, run_expensive_tasks=True)[index]
+        vectors = used["fields"]["embedding"]["total_in_bytes"]
+        print(
+            f"{vectors / spoken:.0f} bytes of vectors for each of them; the whole index has {used['store_size_in_bytes'] / spoken:.0f}"
+        )
 
 
 if __name__ == "__main__":

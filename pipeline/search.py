@@ -66,6 +66,10 @@ class QueryError(FatalError):
     """The question can't be answered as it stands; the message says what is wrong with it."""
 
 
+Ask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Sends a request for articles and gives the answer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
     """What counts how much for relevance. The defaults are those that ``make eval-search`` found to do best.
@@ -213,7 +217,22 @@ def search(
     if embedder is not None and _may_be_meant(request, embedder):
         body |= {"query": _by_words_or_meaning(ask, request, embedder, body)}
     articles, counts = _apart(body)
-    return from_response({**ask(articles), "aggregations": ask(counts).get("aggregations", {})})
+    found = ask(articles)
+    told = _told(ask, counts["query"], found) if request.collapse else {}
+    return from_response({**found, "aggregations": ask(counts).get("aggregations", {})}, told)
+
+
+def _told(ask: Ask, query: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, int]:
+    """How many articles answer the question in each cluster that is on the page.
+
+    Elasticsearch would count them with inner_hits too, by asking the whole question once more for each hit.
+    """
+    clusters = [cluster for hit in found["hits"]["hits"] for cluster in hit.get("fields", {}).get("cluster_id", ())]
+    if not clusters:
+        return {}
+    told = {"told": {"terms": {"field": "cluster_id", "include": clusters, "size": len(clusters)}}}
+    answer = ask({"query": query, "size": 0, "track_total_hits": False, "aggregations": told})
+    return {bucket["key"]: bucket["doc_count"] for bucket in answer["aggregations"]["told"]["buckets"]}
 
 
 def _apart(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -255,13 +274,13 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
     if request.collapse:
         # Exact copies are in one cluster too.
         aggregations["stories"] = {"cardinality": {"field": "cluster_id", "precision_threshold": 40_000}}
-        only_count = {"name": "told", "size": 0, "track_scores": False}
-        collapse = {"collapse": {"field": "cluster_id", "inner_hits": only_count}}
+        collapse = {"collapse": {"field": "cluster_id"}}
+    question = _question(request.query, request.ranking)
     return {
         **collapse,
         "query": {
             "bool": {
-                "must": [_question(request.query, request.ranking)],
+                "must": [question],
                 "should": _preferences(request.query, request.ranking),
                 "filter": _filters(request),
             }
@@ -273,6 +292,7 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
         "track_total_hits": True,
         "source_excludes": _NOT_LISTED,
         "highlight": {
+            "highlight_query": question,
             "type": "unified",
             "pre_tags": [request.marks[0]],
             "post_tags": [request.marks[1]],
@@ -286,8 +306,8 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
     }
 
 
-def from_response(response: Mapping[str, Any]) -> SearchResults:
-    """Elasticsearch's answer as results. Pure."""
+def from_response(response: Mapping[str, Any], told: Mapping[str, int]) -> SearchResults:
+    """Elasticsearch's answer as results; ``told`` counts the articles found of each cluster listed. Pure."""
     aggregations = response.get("aggregations", {})
     facets = {
         name: tuple(
@@ -301,7 +321,7 @@ def from_response(response: Mapping[str, Any]) -> SearchResults:
     total = aggregations["stories"] if "stories" in aggregations else response["hits"]["total"]
     return SearchResults(
         total=total["value"],
-        hits=tuple(_hit(hit) for hit in response["hits"]["hits"]),
+        hits=tuple(_hit(hit, told.get(hit["_source"].get("cluster_id"), 1)) for hit in response["hits"]["hits"]),
         facets=facets,
         timeline=days[::-1],
     )
@@ -533,16 +553,16 @@ def _may_be_meant(request: SearchRequest, embedder: Embedder) -> bool:
 
 
 def _by_words_or_meaning(
-    ask: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    ask: Ask,
     request: SearchRequest,
     embedder: Embedder,
     body: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The query that finds by words what ``body`` does, and beside it what means the same; each hit's score is its
     fused one."""
-    words, brief = body["query"], {"source_includes": ["language"], "search_type": body.get("search_type")}
-    best = ask({"query": words, "sort": body["sort"], "size": _DEPTH, **brief})["hits"]["hits"]
-    heard = [embedder.speaks(hit["_source"]["language"]) for hit in best[:_LISTENED_TO]]
+    words, brief = body["query"], {"source": False, "search_type": body.get("search_type")}
+    best = ask({"query": words, "sort": body["sort"], "size": _DEPTH, "fields": ["language"], **brief})["hits"]["hits"]
+    heard = [embedder.speaks(hit["fields"]["language"][0]) for hit in best[:_LISTENED_TO]]
     if heard and sum(heard) * 2 < len(heard):
         # Words of another language, to judge by the articles that have them: the model doesn't know what they mean.
         return dict(words)
@@ -683,7 +703,7 @@ def _filters(request: SearchRequest) -> list[dict[str, Any]]:
     return filters
 
 
-def _hit(hit: Mapping[str, Any]) -> SearchHit:
+def _hit(hit: Mapping[str, Any], told: int = 1) -> SearchHit:
     source = hit["_source"]
     published = source.get("published_at")
     return SearchHit(
@@ -701,7 +721,7 @@ def _hit(hit: Mapping[str, Any]) -> SearchHit:
         highlights={name: tuple(fragments) for name, fragments in hit.get("highlight", {}).items()},
         description=source.get("description", ""),
         cluster_id=source.get("cluster_id"),
-        others=max(0, _told(hit) - 1),
+        others=max(0, told - 1),
         by_meaning=hit.get("matched_queries") == [_FUSED],
     )
 
@@ -722,8 +742,3 @@ def _wrong(query: str, error: BadRequestError) -> str:
     reason = re.sub(r"^\w+_exception: |failed to create query: |null(; )?", "", reason)
     reason = re.sub(r'For input string: ("[^"]*")', r"\1 is no number", reason)
     return f"{query!r} can't be answered: {reason or 'one of its fields holds no such values'}."
-
-
-def _told(hit: Mapping[str, Any]) -> int:
-    inner = hit.get("inner_hits", {}).get("told")
-    return int(inner["hits"]["total"]["value"]) if inner else 1
