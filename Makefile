@@ -11,7 +11,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 export UV_SYSTEM_CERTS ?= true
 export UV_NATIVE_TLS ?= true
 
-.PHONY: help setup run up env check-image test lint bench bench-long bench-kill bench-backfill clean eval-extract eval-dates \
+.PHONY: help setup run up env check-image test lint bench bench-long bench-kill bench-backfill clean eval-extract eval-dates eval-text \
 	eval-language eval-duplicates eval-ner eval-search train-ner
 
 help: ## Show this list
@@ -69,7 +69,11 @@ bench-backfill: setup ## Bring back 30 days by Airflow's form, in Chromium, and 
 eval-extract: setup ## Score extraction and dates on DEVELOPMENT_SET, against trafilatura and peers
 	$(UV) run --frozen --group eval python -m benchmarks.eval_extract $(DEVELOPMENT_SET)
 
-eval-dates: eval-extract ## The date columns of the same table
+eval-dates: setup ## Score dates on DEVELOPMENT_SET, by the source they came from
+	.venv/bin/python -m benchmarks.eval_extract $(DEVELOPMENT_SET) --dates
+
+eval-text: setup ## Score the cleaner of plain text on its own cases
+	.venv/bin/python -m benchmarks.eval_extract tests/data/plaintext --plain-text
 
 eval-language: setup ## Score language detection
 	.venv/bin/python -m benchmarks.eval_language
@@ -79,6 +83,7 @@ eval-duplicates: setup ## Score near-copy detection
 
 eval-ner: setup ## Score the entity models
 	.venv/bin/python -m benchmarks.eval_ner --articles 400
+	.venv/bin/python -m benchmarks.eval_ner_languages
 
 eval-search: setup ## Score the ranking
 	.venv/bin/python -m benchmarks.eval_search
@@ -86,7 +91,7 @@ eval-search: setup ## Score the ranking
 TRAIN = $(UV) run --frozen --group training python -m
 MODELS = pipeline/enrich/models
 
-train-ner: setup ## Train the English entity models from CORPORA in build/ner (hours)
+train-ner: setup ## Train the entity models from CORPORA in build/ner (hours)
 	$(TRAIN) training.gazetteer
 	mkdir -p build/ner
 	$(TRAIN) training.train_transformer $(CORPORA) build/ner/first --epochs 2
@@ -96,6 +101,8 @@ train-ner: setup ## Train the English entity models from CORPORA in build/ner (h
 	$(TRAIN) training.word_vectors build/ner/first build/ner/vectors.npz
 	$(TRAIN) training.train_ner $(CORPORA) build/ner/small --vectors build/ner/vectors.npz --relabelled build/ner/gmb.jsonl
 	$(TRAIN) training.card build/ner/small $(CORPORA) $(MODELS)/en_news_sm
+	$(TRAIN) training.train_multilingual $(CORPORA) build/ner/other
+	$(TRAIN) training.card_multilingual build/ner/other $(CORPORA) $(MODELS)/xx_news_sm
 
 clean: ## Remove what was installed and built here; NEWS_HOME is left alone
 	rm -rf .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache dist

@@ -1,11 +1,16 @@
 """Score extraction on a folder of pages with ground truth, next to other extractors, and print Markdown tables.
 
-    python benchmarks/eval_extract.py FOLDER [--systems ours,trafilatura,…] [--worst N]
+    python -m benchmarks.eval_extract FOLDER [--systems ours,trafilatura,…] [--worst N]
+    python -m benchmarks.eval_extract FOLDER --dates
+    python -m benchmarks.eval_extract tests/data/plaintext --plain-text
 
 FOLDER holds ``html/ID.html.gz`` and ``ground-truth/ID.json`` in the format of the WCXB benchmark. Pages whose
 ground truth calls them ``article`` are scored on body (words and 4-word shingles: precision, recall, F1, averaged
-over pages; a rejected article counts as empty, except in "F1 of kept"), title, authors and date; all pages on the decision article or not. Peers that are not installed are
-left out by name. CPU time is this process's, one page after the other, libraries loaded and warmed up before.
+over pages; a rejected article counts as empty, except in "F1 of kept"), title, authors and date (where the truth is a full day); all pages on the decision
+article or not. Peers that are not installed are left out by name. CPU time is this process's, one page after the other, libraries loaded and warmed up before.
+
+``--dates`` says instead by the source of the date how many are right and wrong, and what the wrong ones are instead.
+``--plain-text`` scores the cleaner of plain text on a folder of cases, ``NAME/page.txt`` and ``NAME/expected.json``.
 """
 
 # ruff: noqa: E501 - patterns and vocabularies read better unbroken
@@ -31,11 +36,13 @@ from typing import Any
 
 from pipeline.errors import ArticleError
 from pipeline.extract import extract
+from pipeline.extract.plaintext import clean
 from pipeline.models import ArticleRef, DateRecord, RawPage
 from pipeline.settings import ExtractSettings
 
 FETCHED_AT = datetime(2026, 6, 1, tzinfo=UTC)  # after the set was collected; fixed, so that every run gives the same
 _WORD = re.compile(r"\w+")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")  # "2015-11" is no day that an answer could equal
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ class Answer:
     date: str | None = None
     modified: str | None = None
     rejected: str | None = None
+    published: DateRecord | None = None
+    updates: tuple[str, ...] = ()
 
 
 @dataclass
@@ -91,7 +100,7 @@ def load(folder: Path) -> Iterator[Page]:
             kind=truth["_internal"]["page_type"]["primary"],
             title=content.get("title"),
             author=content.get("author"),
-            date=content.get("publish_date"),
+            date=date if (date := content.get("publish_date")) and _DAY.fullmatch(date) else None,
             body=content.get("main_content") or "",
         )
 
@@ -145,7 +154,8 @@ def ours(page: Page) -> Answer:
         return Answer(rejected=str(error))
     return Answer(
         body=article.body, title=article.headline, authors=article.authors,
-        date=stated_day(article.published), modified=stated_day(article.modified),
+        date=stated_day(article.published), modified=stated_day(article.modified), published=article.published,
+        updates=tuple(candidate.value[:10] for candidate in article.modified.candidates) if article.modified else (),
     )  # fmt: skip
 
 
@@ -325,8 +335,90 @@ def report(scores: list[Score], pages: int) -> str:
             )
         ]
         cells += [_share(score, "articles kept", "articles"), _share(score, "others rejected", "others")]
-        lines.append(f"| {score.name} | " + " | ".join([*cells, f"{1000 * score.seconds / pages:.1f}"]) + " |")
+        lines.append(
+            f"| {score.name} | " + " | ".join([*cells, f"{1000 * score.seconds / pages:.1f}" if pages else "–"]) + " |"
+        )
     return "\n".join(lines)
+
+
+def report_dates(pages: list[Page]) -> str:
+    """How the dates fare by where they came from, and what is true where they are wrong."""
+    rows: dict[str, Counter[str]] = {}
+    misses: list[str] = []
+    for page in pages:
+        if page.kind != "article" or not page.date:
+            continue
+        answer = _guarded(ours, page)
+        source = answer.published.source if answer.published else "(page rejected)" if answer.rejected else "(absent)"
+        row = rows.setdefault(source, Counter())
+        row["all"] += 1
+        if answer.published is None:
+            outcome = "absent"
+        elif answer.date == page.date:
+            outcome = "right"
+        elif page.date in answer.updates:
+            outcome = "wrong: update"
+        elif page.date.encode() in page.html or _written(page.date, page.html):
+            outcome = "wrong: elsewhere"
+        else:
+            outcome = "wrong: nowhere"
+        row[outcome] += 1
+        row["conflicts"] += bool(answer.published and answer.published.conflict)
+        if outcome != "right":
+            misses.append(f"- {page.id}: {answer.date or 'absent'} ({source}), true {page.date}, {outcome}")
+    columns = ("all", "right", "wrong: update", "wrong: elsewhere", "wrong: nowhere", "absent", "conflicts")
+    total = Counter[str]()
+    for row in rows.values():
+        total.update(row)
+    lines = [
+        "| source of the date | articles | right | wrong: truth is the page's update | wrong: truth is elsewhere in the page | wrong: truth is not in the page | absent | conflict flagged |",
+        "|---" + "|---:" * len(columns) + "|",
+    ]
+    for name, row in [*sorted(rows.items(), key=lambda item: (-item[1]["all"], item[0])), ("**all**", total)]:
+        lines.append(f"| {name} | " + " | ".join(str(row[column]) for column in columns) + " |")
+    return "\n".join([*lines, "", *misses])
+
+
+def _written(day: str, html: bytes) -> bool:
+    """Whether a page writes a day out in English or in numbers."""
+    date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+    month = f"{date:%b}[a-z]*"
+    return (
+        re.search(
+            rf"\b{month}\.?\s+0?{date.day}(?:st|nd|rd|th)?,?\s+{date.year}|\b0?{date.day}(?:st|nd|rd|th)?\.?\s+{month}\.?,?\s+{date.year}"
+            rf"|\b0?{date.month}[/.-]0?{date.day}[/.-]{date.year}|\b0?{date.day}[/.-]0?{date.month}[/.-]{date.year}|{date:%Y/%m/%d}|{date:%Y%m%d}",
+            html.decode("utf-8", "replace"),
+        )
+        is not None
+    )
+
+
+def report_plain_text(folder: Path) -> str:
+    """Precision and recall of the lines of the story, the captions and the furniture, over a folder of cases."""
+    sums: dict[str, list[int]] = {name: [0, 0, 0] for name in ("story", "captions", "removed")}
+    failing: list[str] = []
+    cases = sorted(folder.glob("*/expected.json"))
+    for path in cases:
+        wanted = json.loads(path.read_text(encoding="utf-8"))
+        cleaned = clean((path.parent / "page.txt").read_bytes().decode("utf-8"))
+        found = {
+            "story": cleaned.body.split("\n"),
+            "captions": list(cleaned.captions),
+            "removed": [piece.text for piece in cleaned.removed],
+        }
+        for name, sum_ in sums.items():
+            mine, true = (Counter(line for line in lines if line.strip()) for lines in (found[name], wanted[name]))
+            common = (mine & true).total()
+            for index, value in enumerate((common, mine.total(), true.total())):
+                sum_[index] += value
+            if mine != true:
+                failing.append(
+                    f"- {path.parent.name}, {name}: too much {list(mine - true)}, missing {list(true - mine)}"
+                )
+    lines = [f"{len(cases)} cases\n", "| lines of | wanted | found | precision | recall |", "|---|---:|---:|---:|---:|"]
+    for name, (common, mine_, true_) in sums.items():
+        lines.append(f"| {name} | {true_} | {mine_} | {common / max(1, mine_):.3f} | {common / max(1, true_):.3f} |")
+    return "\n".join([*lines, "", *failing])
 
 
 def main() -> int:
@@ -335,10 +427,19 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="comma-separated; default: all that are installed")
     parser.add_argument("--worst", type=int, default=0, help="list the pages where ours is furthest behind trafilatura")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dates", action="store_true", help="only the dates, by their source")
+    mode.add_argument("--plain-text", action="store_true", help="FOLDER holds cases of plain text")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
+    if arguments.plain_text:
+        print(report_plain_text(arguments.folder))
+        return 0
     pages = list(load(arguments.folder))
+    if arguments.dates:
+        print(report_dates(pages))
+        return 0
     scores: list[Score] = []
     for name in [part.strip() for part in arguments.systems.split(",")]:
         if name not in SYSTEMS:
@@ -353,17 +454,29 @@ def main() -> int:
     articles = sum(page.kind == "article" for page in pages)
     print(f"{len(pages)} pages, {articles} of them articles, CPU time on one core\n")
     print(report(scores, len(pages)))
+    for name, part in (("even", pages[::2]), ("odd", pages[1::2])):
+        print(f"\nPages in {name} places of the list:\n")
+        halves = [Score(name=score.name) for score in scores]
+        for half, score in zip(halves, scores, strict=True):
+            for page in part:
+                count(half, page, score.answers[page.id])
+        print(report(halves, 0))
     by_name = {score.name: score for score in scores}
     plain = by_name.get("trafilatura") or by_name.get("trafilatura text only")
     if "ours" in by_name and plain:
         gaps = sorted((by_name["ours"].by_page[id_] - plain.by_page[id_], id_) for id_ in plain.by_page)
         behind = [(gap, id_) for gap, id_ in gaps if gap < -0.2]
         print(f"\nPages worse than plain trafilatura by more than 0.2 F1: {len(behind)}")
+        decided = by_name["ours"].answers
+        wrong = [page for page in pages if (decided[page.id].rejected is None) != (page.kind == "article")]
         for gap, id_ in gaps[: max(arguments.worst, len(behind))]:
             ours_, theirs = by_name["ours"].by_page[id_], plain.by_page[id_]
             print(
                 f"- {id_}: {ours_:.3f} against {theirs:.3f} ({gap:+.3f}) {by_name['ours'].answers[id_].rejected or ''}"
             )
+        print(f"\nWrong decisions: {len(wrong)}")
+        for page in wrong:
+            print(f"- {page.id} ({page.kind}) {decided[page.id].rejected or 'taken for an article'}")
     return 0
 
 

@@ -98,6 +98,7 @@ _STRONG_MARKS = re.compile(
 )
 # A sentence ends with one of these, maybe within closing quotes and brackets.
 _SENTENCE_END = re.compile(r"[.!?…。！？｡।؟۔։;:，、][\"'’”»›)\]】」』*]*$|[\"’”»」』]$")
+_BREAK_IN_SENTENCE = re.compile(r"([\w,;-])\n*\f\n*(?=[a-zà-öø-ÿ])")
 _PAGE_BREAK = re.compile(r"[ \t]*\f[ \t]*")
 _BLANKS = " \t\u00a0"
 _RULE = re.compile(r"[\s\-_=*~·•.…‒–—―─━═#+|<>^°◆■●▪]+")
@@ -174,14 +175,12 @@ def _paragraphs(text: str) -> list[list[str]]:
     """The text's paragraphs as lists of logical lines: hard wraps undone, list items apart."""
     text = _PAGE_BREAK.sub("\f", text)
     # A page break in the middle of a sentence is no end of a paragraph.
-    text = re.sub(r"([\w,;-])\n*\f\n*(?=[a-zà-öø-ÿ])", r"\1\n", text).replace("\f", "\n\n")
-    blocks: list[list[str]] = []
-    for block in re.split(r"\n[ \t\u00a0]*\n", text):
-        if lines := [line for line in block.split("\n") if line.strip(_BLANKS)]:
-            blocks.append(lines)
+    blocks = _split(_BREAK_IN_SENTENCE.sub(r"\1\n", text))
     trimmed = [[line.rstrip(_BLANKS) for line in block] for block in blocks]
     if width := _wrap_width(trimmed):
         blocks = trimmed
+    elif "\f" in text:
+        blocks = _split(_BREAK_IN_SENTENCE.sub(r"\1 ", text))  # no wrap that would undo the break
     vocabulary = set(re.findall(r"[^\W\d_]+", text.lower())) if width else set()
     paragraphs: list[list[str]] = []
     for block in blocks:
@@ -195,6 +194,15 @@ def _paragraphs(text: str) -> list[list[str]]:
             else:
                 paragraphs.append([line])
     return paragraphs
+
+
+def _split(text: str) -> list[list[str]]:
+    """The blocks between blank lines and page breaks, as lists of their lines."""
+    blocks: list[list[str]] = []
+    for block in re.split(r"\n[ \t\u00a0]*\n", text.replace("\f", "\n\n")):
+        if lines := [line for line in block.split("\n") if line.strip(_BLANKS)]:
+            blocks.append(lines)
+    return blocks
 
 
 def _wrap_width(blocks: list[list[str]]) -> int | None:

@@ -85,6 +85,9 @@ def check(article: Article, expected: dict[str, Any]) -> None:
         assert same_date(article.published, expected["published"]), article.published
     if "modified" in expected:
         assert same_date(article.modified, expected["modified"]), article.modified
+    if "published_source" in expected:
+        assert article.published is not None
+        assert article.published.source == expected["published_source"]
     if "precision" in expected:
         assert article.published is not None
         assert article.published.precision == expected["precision"]
