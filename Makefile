@@ -94,12 +94,12 @@ MODELS = pipeline/enrich/models
 train-ner: setup ## Train the entity models from CORPORA in build/ner (hours)
 	$(TRAIN) training.gazetteer
 	mkdir -p build/ner
-	$(TRAIN) training.train_transformer $(CORPORA) build/ner/first --epochs 2
-	$(TRAIN) training.relabel $(CORPORA) build/ner/first build/ner/gmb.jsonl
-	$(TRAIN) training.train_transformer $(CORPORA) build/ner/accurate --relabelled build/ner/gmb.jsonl --epochs 3 --gmb 0.3 --gold 2
+	$(TRAIN) training.train_transformer $(CORPORA) build/ner/accurate --epochs 2
 	$(TRAIN) training.package_transformer build/ner/accurate $(CORPORA) $(MODELS)/en_news_acc
-	$(TRAIN) training.word_vectors build/ner/first build/ner/vectors.npz
-	$(TRAIN) training.train_ner $(CORPORA) build/ner/small --vectors build/ner/vectors.npz --relabelled build/ner/gmb.jsonl
+	$(TRAIN) training.relabel $(CORPORA) build/ner/accurate build/ner/gmb.jsonl
+	$(TRAIN) training.word_vectors build/ner/accurate build/ner/vectors.npz
+	$(TRAIN) training.train_ner $(CORPORA) build/ner/prose --relabelled build/ner/gmb.jsonl --vectors build/ner/vectors.npz --epochs 2 --drop 0.35 --gmb 0.6
+	$(TRAIN) training.train_ner $(CORPORA) build/ner/small --relabelled build/ner/gmb.jsonl --start build/ner/prose --epochs 1 --rate 0.0006 --breaks 0.4
 	$(TRAIN) training.card build/ner/small $(CORPORA) $(MODELS)/en_news_sm
 	$(TRAIN) training.train_multilingual $(CORPORA) build/ner/other
 	$(TRAIN) training.card_multilingual build/ner/other $(CORPORA) $(MODELS)/xx_news_sm

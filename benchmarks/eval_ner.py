@@ -1,6 +1,6 @@
 """Measure an entity model: strict F1 by set and type, words a second, size, and entities within documents.
 
-``python -m benchmarks.eval_ner [--model NAME_OR_PATH] [--ner ../shared/ner]`` prints Markdown tables. A span counts
+``python -m benchmarks.eval_ner [--model NAME_OR_PATH ...] [--ner ../shared/ner]`` prints Markdown tables. A span counts
 when both ends and the type are right; places, persons and organisations only. Texts go in raw, a sentence at a time.
 """
 
@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 from pipeline.enrich import load_enricher
@@ -100,12 +101,12 @@ def articles_per_second(name: str, sentences: Sequence[Sentence], number: int) -
 
 
 def written_cases(folder: Path) -> Iterator[tuple[str, str, list[tuple[Mention, str]]]]:
-    """The annotated documents of the tests: headline, body, mentions with their entity."""
+    """The annotated English documents of the tests: headline, body, mentions with their entity."""
     sys.path.insert(0, str(folder.parent.parent.parent / "enrich"))
-    from test_resolution import read_case
+    from test_resolution import language_of, read_case
 
     for path in sorted(folder.glob("*.txt")):
-        if path.name.startswith("README"):
+        if language_of(path) != "en":
             continue
         headline, body, mentions, truth = read_case(path)
         yield headline, body, [(m, truth[m.start, m.end][0]) for m in mentions]
@@ -126,26 +127,21 @@ def b_cubed(entities: Sequence[Entity], truth: Sequence[tuple[Mention, str]]) ->
     return sum(precision) / max(len(precision), 1), sum(recall) / max(len(recall), 1)
 
 
-def main() -> None:
-    """Read the arguments and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=EntitySettings().model or "en_news_sm")
-    parser.add_argument("--ner", type=Path, default=Path("../shared/ner"))
-    parser.add_argument("--articles", type=int, default=0, help="also time the enrich stage on so many articles")
-    arguments = parser.parse_args()
-    model = load_entity_model(EntitySettings(model=arguments.model))
+def report(name: str, ner: Path, articles: int) -> None:
+    """Print the tables of one model."""
+    model = load_entity_model(EntitySettings(model=name))
     assert model is not None
-    sets = english_sets(arguments.ner)
+    sets = english_sets(ner)
     print("| model | set | F1 | precision | recall | PER | LOC | ORG |\n|---|---|---|---|---|---|---|---|")
-    for name, sentences in sets.items():
+    for title, sentences in sets.items():
         scores = score(model, sentences)
         precision, recall, f1 = scores.prf()
         types = " | ".join(f"{scores.f1(label):.1f}" for label in LABELS)
-        print(f"| {model.name} | {name} | {f1:.1f} | {precision:.1f} | {recall:.1f} | {types} |")
-    path = Path(model.nlp.path or arguments.model)
+        print(f"| {model.name} | {title} | {f1:.1f} | {precision:.1f} | {recall:.1f} | {types} |", flush=True)
+    path = Path(model.nlp.path or name)
     size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1e6 if path.is_dir() else 0.0
-    if arguments.articles:
-        print(f"\n{articles_per_second(arguments.model, sets['PUD en'], arguments.articles)}")
+    if articles:
+        print(f"\n{articles_per_second(name, sets['PUD en'], articles)}")
     print(f"\n{words_per_second(model, sets['PUD en']):.0f} words a second of CPU time; {size:.1f} MB on disk")
     cases = list(written_cases(Path(__file__).resolve().parent.parent / "tests/data/enrich/entities"))
     texts = [body for _, body, _ in cases]
@@ -157,7 +153,22 @@ def main() -> None:
     recall = sum(r for _, r in results) / len(results)
     f1 = 2 * precision * recall / (precision + recall)
     print(f"{len(cases)} written documents, mentions and entities together, B-cubed: ", end="")
-    print(f"P {precision:.3f} R {recall:.3f} F1 {f1:.3f}")
+    print(f"P {precision:.3f} R {recall:.3f} F1 {f1:.3f}\n", flush=True)
+
+
+def main() -> None:
+    """Read the arguments and print the tables, each model in a process of its own so that memory is its own too."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", nargs="+", default=["en_news_sm", "en_news_acc"], help="names or paths")
+    parser.add_argument("--ner", type=Path, default=Path("../shared/ner"))
+    parser.add_argument("--articles", type=int, default=0, help="also time the enrich stage on so many articles")
+    arguments = parser.parse_args()
+    for name in arguments.model:
+        process = get_context("spawn").Process(target=report, args=(name, arguments.ner, arguments.articles))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(process.exitcode)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def architecture(width: int, depth: int, hidden: int, *, vectors: bool) -> dict[
                 "@architectures": "spacy.MultiHashEmbed.v2",
                 "width": width,
                 "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE", "TAG"],
-                "rows": [5000, 1500, 3000, 1500, 400] if vectors else [8000, 2000, 3500, 2000, 400],
+                "rows": [4500, 1200, 2500, 1200, 400] if vectors else [8000, 2000, 3500, 2000, 400],
                 "include_static_vectors": vectors,
             },
             "encode": {
@@ -193,8 +193,13 @@ class Variation:
         return self.rng.choice(self.organizations) if label == "ORG" else name
 
 
-def texts(training: dict[str, list[Sentence]], repeats: dict[str, float], rng: random.Random) -> list[Sentence]:
-    """One epoch: neighbouring sentences joined to texts of one to four, in random order."""
+def texts(
+    training: dict[str, list[Sentence]], repeats: dict[str, float], rng: random.Random, breaks: float = 0.0
+) -> list[Sentence]:
+    """One epoch: neighbouring sentences joined to texts of one to four, in random order.
+
+    ``breaks`` is the share of the texts whose sentences are paragraphs.
+    """
     result: list[Sentence] = []
     for name, sentences in training.items():
         wanted = repeats.get(name, 1.0)
@@ -203,22 +208,48 @@ def texts(training: dict[str, list[Sentence]], repeats: dict[str, float], rng: r
             while position < len(sentences):
                 size = rng.choice((1, 1, 2, 3, 4))
                 if rng.random() < wanted:
-                    result.append(join(sentences[position : position + size]))
+                    between = "\n\n" if breaks and rng.random() < breaks else " "
+                    result.append(join(sentences[position : position + size], between))
                 position += size
             wanted -= 1
     rng.shuffle(result)
     return result
 
 
-def join(sentences: Sequence[Sentence]) -> Sentence:
+def join(sentences: Sequence[Sentence], between: str = " ") -> Sentence:
     """Several sentences as one text."""
     text, spans, unknown = "", [], []
     for sentence in sentences:
-        offset = len(text) + 1 if text else 0
-        text = f"{text} {sentence.text}" if text else sentence.text
+        offset = len(text) + len(between) if text else 0
+        text = f"{text}{between}{sentence.text}" if text else sentence.text
         spans += [(a + offset, b + offset, label) for a, b, label in sentence.spans]
         unknown += [(a + offset, b + offset, label) for a, b, label in sentence.unknown]
     return Sentence(text, tuple(spans), sentences[0].source, tuple(unknown))
+
+
+def typeset(sentence: Sentence, rng: random.Random) -> Sentence:
+    """Now and then a text as pages have it: with curly quotes, as an item of a list, with what isn't prose after it."""
+    text, spans, unknown = sentence.text, sentence.spans, sentence.unknown
+    if rng.random() < 0.4:
+        single = rng.random() < 0.4
+        opening, closing = ("‘", "’") if single else ("“", "”")
+        text = re.sub('(^|(?<=[ \n(]))"', opening, text).replace('"', closing).replace("'", "’")
+    if rng.random() < 0.04:
+        mark = rng.choice(("• ", "- ", "– ", "* "))
+        text = mark + text
+        spans, unknown = (tuple((a + len(mark), b + len(mark), c) for a, b, c in part) for part in (spans, unknown))
+    if rng.random() < 0.04:
+        text = f"{text}\n\n{rng.choice(FURNITURE)}"
+    return Sentence(text, spans, sentence.source, unknown)
+
+
+FURNITURE = """Read More|Read Full Article|Continue Reading|Read the full story|Share this article|Share on Facebook
+Sign up for our newsletter|Subscribe Now|Related Articles|Related Stories|More on this story|Advertisement
+Story continues below|Follow us on Twitter|Click here to subscribe|Most Popular|Editor's Picks|Recommended For You
+Scroll down for video|Watch Live|Photo Gallery|Latest News|Breaking News|Top Stories|Back to Top|Leave a Comment
+Terms of Use|Privacy Policy|Cookie Settings|All Rights Reserved|View Comments|Print|Email|Listen|Image|Caption
+Don't Miss|You May Also Like|What To Know|In Pictures|Key Points|Live Updates|Trending""".replace("\n", "|").split("|")
+"""What stands around articles on pages: never a name in training."""
 
 
 def example(nlp: Language, sentence: Sentence) -> Example:
@@ -289,6 +320,7 @@ def train(
     start: Path | None,
     vectors: Path | None,
     relabelled: Path | None,
+    breaks: float,
 ) -> None:
     """Train, measure after each epoch, keep the best by the mean of WikiGold, PUD and EWT dev."""
     fix_random_seed(0)
@@ -309,11 +341,13 @@ def train(
     for epoch in range(epochs):
         losses: dict[str, float] = {}
         words, began = 0, time.monotonic()
-        for batch in batches(texts(training, repeats, rng), 600 if epoch == 0 and start is None else 1200):
+        for batch in batches(texts(training, repeats, rng, breaks), 600 if epoch == 0 and start is None else 1200):
             step += 1
             progress = max(done / total, (time.monotonic() - started) / 60 / minutes)
             optimizer.learn_rate = rate * min(1.0, step / 200) * max(0.03, 1.0 - progress)  # type: ignore[misc]
             varied = [vary(s, chance) if rng.random() < 0.6 else s for s in batch]
+            if breaks:
+                varied = [typeset(s, rng) for s in varied]
             examples = [example(nlp, s) for s in varied]
             words += sum(len(e.predicted) for e in examples)
             nlp.update(examples, sgd=optimizer, drop=drop, losses=losses)
@@ -383,12 +417,13 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.001, help="highest learning rate; it falls to nothing")
     parser.add_argument("--start", type=Path, help="a trained pipeline to go on from")
     parser.add_argument("--vectors", type=Path, help="word vectors as training.word_vectors wrote them")
+    parser.add_argument("--breaks", type=float, default=0.0, help="share of texts in paragraphs, set as on pages")
     parser.add_argument("--relabelled", type=Path, help="GMB as training.relabel wrote it")
     a = parser.parse_args()
     train(
         a.corpora, a.target, epochs=a.epochs, width=a.width, depth=a.depth, hidden=a.hidden, minutes=a.minutes,
         chance=a.chance, drop=a.drop, gmb=a.gmb, gold=a.gold, rate=a.rate, start=a.start,
-        vectors=a.vectors, relabelled=a.relabelled,
+        vectors=a.vectors, relabelled=a.relabelled, breaks=a.breaks,
     )  # fmt: skip
 
 

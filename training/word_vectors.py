@@ -1,6 +1,6 @@
 """Make the small model's word vectors.
 
-``python -m training.word_vectors ../shared/ner build/accurate build/vectors.npz``
+``python -m training.word_vectors build/accurate build/vectors.npz``
 
 What MiniLM knows about a word on its own, before and after it was trained to find names, in a few numbers (principal
 components). The small model, which starts from nothing, so learns from words that its training texts don't have.
@@ -10,40 +10,31 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+import wordfreq
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from pipeline.enrich.transformer_ner import SHAPES
-from training import names
-from training.train_ner import load
 from training.train_transformer import pieces, restore
 from training.transformer import Network
 
-WORDS = 24_000
-BEFORE, AFTER = 36, 28
+WORDS = 34_000
+BEFORE, AFTER = 28, 20
 """Components of the pretrained and of the trained network's vectors."""
 
 
-def vocabulary(corpora: Path, tokenizer: Tokenizer) -> list[str]:
-    """Words in small letters: those of MiniLM's vocabulary, then the commonest of texts and lists."""
-    seen: Counter[str] = Counter()
-    for sentences in load(corpora)[0].values():
-        for sentence in sentences:
-            seen.update(re.findall(r"[^\W\d_]{2,}", sentence.text.lower()))
-    for phrases in names.lists().values():
-        seen.update({word for phrase in phrases for word in phrase.lower().split()})
-    known = set(tokenizer.get_vocab())
-    chosen = [w for w in sorted(known) if w.isascii() and w.isalpha() and len(w) > 1 and (seen[w] or len(w) > 3)]
-    chosen.sort(key=lambda w: (-seen[w], w))
-    chosen = chosen[: WORDS * 3 // 4]
-    others = [w for w, _ in sorted(seen.items(), key=lambda item: (-item[1], item[0])) if w not in known]
-    return chosen + others[: WORDS - len(chosen)]
+def vocabulary() -> list[str]:
+    """The commonest English words, names among them, in small letters.
+
+    Not those of the training texts: a model that has a vector for each name it learns from is lost without one.
+    """
+    common = wordfreq.top_n_list("en", 3 * WORDS, wordlist="large")
+    return [word for word in common if len(word) > 1 and re.fullmatch(r"[^\W\d_]+(\.[^\W\d_]+)*", word)][:WORDS]
 
 
 def hidden(network: Network, tokenizer: Tokenizer, words: Sequence[str]) -> NDArray[np.float32]:
@@ -79,9 +70,9 @@ def components(vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 def main() -> None:
     """Read the arguments, compute, write."""
     torch.set_num_threads(1)
-    corpora, trained, target = map(Path, sys.argv[1:4])
+    trained, target = map(Path, sys.argv[1:3])
     tokenizer = pieces()
-    words = vocabulary(corpora, tokenizer)
+    words = vocabulary()
     before = components(hidden(Network.begin(), tokenizer, words), BEFORE)
     after = components(hidden(restore(trained).network, tokenizer, words), AFTER)
     np.savez_compressed(target, words=np.asarray(words), vectors=np.hstack([before, after]).astype(np.float16))

@@ -10,7 +10,7 @@ conditional random field, Lafferty et al. 2001).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.util import minibatch
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -31,11 +30,6 @@ LISTS = ("CB", "CI", "RB", "RI", "BB", "BI", "TB", "TI", "OB", "OI", "F", "L")
 """What ``name_lists`` can say about a word: beginning and inside of a listed phrase, first name, last name."""
 
 _FILES = ("model.onnx", "tokenizer.json", "cfg.json")
-_BATCH_PIECES = 2048
-_MISSING = (
-    "the model needs onnxruntime and tokenizers, which are not installed; they come with the extra `accurate`: "
-    "uv sync --extra accurate, or pip install 'news-pipeline[accurate]'"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +76,8 @@ def listed(tag: str) -> int:
 
 
 def windows(doc: Doc, tokenizer: Tokenizer, longest: int) -> Iterator[Window]:
-    """Cut a document into windows of at most ``longest`` pieces: between paragraphs, else between sentences.
+    """Cut a document into windows of at most ``longest`` pieces: between paragraphs, else between sentences, else in
+    front of a word in small letters.
 
     Blank tokens are no words. A single word of more pieces than fit a window is cut short.
     """
@@ -104,7 +99,7 @@ def windows(doc: Doc, tokenizer: Tokenizer, longest: int) -> Iterator[Window]:
 def _cuts(
     texts: Sequence[str], wanted: Sequence[int], by_word: Sequence[Sequence[int]], longest: int
 ) -> Iterator[tuple[int, int]]:
-    begin, size, sentence = 0, 0, 0
+    begin, size, sentence, lower = 0, 0, 0, 0
     for number, position in enumerate(wanted):
         paragraph = number > begin and position > wanted[number - 1] + 1 and "\n" in texts[position - 1]
         length = len(by_word[number])
@@ -112,10 +107,12 @@ def _cuts(
             yield begin, number
             begin, size, sentence = number, 0, number
         elif size + length > longest:
-            cut = sentence if sentence > begin else number
+            cut = next((place for place in (sentence, lower) if place > begin), number)
             yield begin, cut
             size = sum(len(by_word[i]) for i in range(cut, number))
             begin = sentence = cut
+        if shape(texts[position]) == 1:
+            lower = number
         size += length
         if texts[position] in (".", "!", "?", '."', "..."):
             sentence = number + 1
@@ -211,33 +208,21 @@ class TransformerNer:
     _tokenizer: Any = None
 
     def __call__(self, doc: Doc) -> Doc:
-        """Set the entities of one document."""
-        self._process([doc])
+        """Set the entities of a document; they are the same whatever else the model reads."""
+        doc.ents = tuple(self._entities(doc))
         return doc
 
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int) -> Iterator[Doc]:
-        """Set the entities of documents; ``batch_size`` of them at a time share batches sorted by length."""
-        for docs in minibatch(stream, batch_size):  # type: ignore[no-untyped-call]
-            self._process(docs)
-            yield from docs
-
-    def _process(self, docs: Sequence[Doc]) -> None:
-        cut = [(number, w) for number, doc in enumerate(docs) for w in windows(doc, self._tokenizer, self.longest)]
-        cut.sort(key=lambda item: len(item[1].pieces))
-        found: list[list[tuple[int, int, str]]] = [[] for _ in docs]
-        for batch in batches(cut):
-            group = [window for _, window in batch]
-            scores = self._session.run(None, inputs(group))[0]
-            lengths = [len(w.words) for w in group]
-            at_words = np.zeros((len(group), max(lengths), scores.shape[2]), dtype=np.float32)
-            for row, window in enumerate(group):
-                at_words[row, : lengths[row]] = scores[row, list(window.starts)]
-            paths = viterbi(at_words, lengths, self._transitions, self._start)
-            for (number, window), path in zip(batch, paths, strict=True):
-                for first, last, kind in label_spans([self.labels[label] for label in path]):
-                    found[number].append((window.words[first], window.words[last - 1] + 1, kind))
-        for doc, spans in zip(docs, found, strict=True):
-            doc.ents = tuple(Span(doc, first, last, label=kind) for first, last, kind in sorted(spans))
+    def _entities(self, doc: Doc) -> list[Span]:
+        # A window at a time: eight-bit arithmetic takes its scale from all that runs together, so that a document's
+        # names would depend on its neighbours; and filling windows up to one length costs more than batches save.
+        found = []
+        for window in windows(doc, self._tokenizer, self.longest):
+            scores = self._session.run(None, inputs([window]))[0]
+            at_words = scores[:, list(window.starts)]
+            (path,) = viterbi(at_words, [len(window.words)], self._transitions, self._start)
+            for first, last, kind in label_spans([self.labels[label] for label in path]):
+                found.append(Span(doc, window.words[first], window.words[last - 1] + 1, label=kind))
+        return found
 
     def to_bytes(self, **_: object) -> bytes:
         """Not offered: the network is a file."""
@@ -258,7 +243,10 @@ class TransformerNer:
             import onnxruntime
             from tokenizers import Tokenizer
         except ImportError as error:
-            raise ImportError(_MISSING) from error
+            raise ImportError(
+                f"transformer_ner runs on onnxruntime and tokenizers, and there is no {error.name}; "
+                "both come with the extra accurate: pip install 'news-pipeline[accurate]'"
+            ) from error
         self._files = {name: (Path(path) / name).read_bytes() for name in _FILES}
         cfg = json.loads(self._files["cfg.json"])
         self.labels, self.longest = cfg["labels"], cfg["longest"]
@@ -276,20 +264,11 @@ class TransformerNer:
         return self
 
 
-def batches(cut: Sequence[tuple[int, Window]]) -> Iterator[Sequence[tuple[int, Window]]]:
-    """Windows sorted by length in groups of a bounded number of pieces."""
-    begin = 0
-    for end in range(1, len(cut) + 1):
-        if end == len(cut) or (end + 1 - begin) * len(cut[end][1].pieces) > _BATCH_PIECES:
-            yield cut[begin:end]
-            begin = end
-
-
 @Language.factory(
     "transformer_ner",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_config={"threads": 1},
 )
 def make_transformer_ner(nlp: Language, name: str, threads: int) -> TransformerNer:  # noqa: ARG001 - spaCy's signature
-    """Make the component, still without a network. ``threads`` is how many cores one batch may use."""
+    """Make the component, still without a network. ``threads`` is how many cores it may use."""
     return TransformerNer(threads=threads)
