@@ -3,10 +3,10 @@
     python -m benchmarks.search_speed http://127.0.0.1:8090
 
 Asks each kind of page many times, one request after the other, with questions that differ, and prints median and 95th
-percentile in milliseconds. ``--fill PREFIX`` first writes 100,000 articles (``--articles``) of the made-up corpus under an
-index prefix; with NEWS_INDEX__SEMANTIC=true those in English with what they mean, and prints what that costs. ``--pids`` names the processes of the page's
-server and of Elasticsearch (Linux): then the processor time of each page stands beside, which says more than the clock
-on a machine that is busy with other work.
+percentile in milliseconds. ``--fill PREFIX`` first writes 100,000 articles (``--articles``) of the made-up corpus under
+an index prefix; with NEWS_INDEX__SEMANTIC=true those in English with what they mean, and prints what that costs.
+``--pids`` names the processes of the page's server and of Elasticsearch (Linux): then the processor time of each page
+stands beside, which says more than the clock on a machine that is busy with other work.
 """
 
 from __future__ import annotations
@@ -142,10 +142,8 @@ def fill(prefix: str, number: int) -> None:
         index = Names(prefix).first_index("en")
         client.indices.forcemerge(index=index, max_num_segments=1)
         used = client.indices.disk_usage(index=index, run_expensive_tasks=True)[index]
-        vectors = used["fields"]["embedding"]["total_in_bytes"]
-        print(
-            f"{vectors / spoken:.0f} bytes of vectors for each of them; the whole index has {used['store_size_in_bytes'] / spoken:.0f}"
-        )
+        vectors, whole = used["fields"]["embedding"]["total_in_bytes"] / spoken, used["store_size_in_bytes"] / spoken
+        print(f"{vectors:.0f} bytes of vectors for each of them, of {whole:.0f} bytes of index")
 
 
 if __name__ == "__main__":
