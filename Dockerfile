@@ -3,7 +3,7 @@
 FROM python:3.12-slim
 
 # What is installed beside the rest; docs/operations.md says which are needed where.
-ARG EXTRAS="postgres celery s3"
+ARG EXTRAS="postgres celery s3 metrics"
 
 ENV PYTHONUNBUFFERED=1 UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy \
     AIRFLOW_HOME=/var/lib/news/airflow NEWS_HOME=/var/lib/news NEWS_CONFIG=/opt/news/config \

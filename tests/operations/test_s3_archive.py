@@ -145,7 +145,7 @@ def test_a_store_that_is_away_or_asks_for_keys_keeps_the_work(
 def test_without_the_package_the_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """s3:// without s3fs is a wrong configuration, with the command that puts it right."""
     # The package's own attribute of that name hides the module.
-    monkeypatch.setattr(sys.modules["fsspec.registry"], "_registry", {})
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(ConfigurationError, match="uv sync --extra s3"):
         Archive("s3://papers/news")
