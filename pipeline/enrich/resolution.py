@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.enrich.inflection import base_forms
@@ -146,7 +147,8 @@ _TITLES = frozenset(
     president-elect envoy spokesman spokeswoman spokesperson leader rev rev. reverend sir lord lady dame admiral
     commander lieutenant brigadier professor prof prof. dr dr. doctor mr mr. mrs mrs. ms ms. miss imam chairman
     chairwoman director attorney crown grand sultan emir undersecretary marshal coach manager detective inspector
-    constable officer private corporal executive ceo comrade herr frau monsieur madame dictator"""
+    constable officer private corporal executive ceo councillor councilman councilwoman comrade herr frau monsieur
+    madame dictator"""
     .split()
 )  # fmt: skip
 _TITLES_IN = {
@@ -171,14 +173,25 @@ _TITLES_IN = {
 _BESIDE_TITLES = frozenset("the us u.s. uk north south state of".split())
 _NO_NAMES = frozenset(
     """north south east west northern southern eastern western northeast northwest southeast southwest scroll photo
-    video advertisement subscribe read share watch listen updated published source copyright image getty click"""
+    video advertisement subscribe read share watch listen updated published source copyright image getty click
+    there here this that these those what when where who why how he she it we they his her their our nobody everybody
+    somebody someone everyone born one two three four five six seven eight nine ten eleven twelve twenty thirty forty
+    fifty sixty hundreds thousands dozens come go let look see wait stop take make get give yes no"""
     .split()
 )  # fmt: skip
-"""Directions, and words of page furniture that models take for names."""
+"""Directions, pronouns, numbers, what is called out, and words of page furniture that models take for names."""
+_CALLS = frozenset("read scroll click subscribe watch listen follow sign".split())
+"""What page furniture begins with: "Read Full Article"."""
+_IN_A_MONTH = re.compile(
+    r"\b(?:in|since|until|by|last|next|early|late|mid|of|from|before|after|on|this|every|\d+(?:st|nd|rd|th)?)\s$",
+    re.IGNORECASE,
+)
+_MONTHS = frozenset("january february march april may june july august september october november december".split())
 _BODIES = frozenset(
     """university college institute academy ministry department agency commission committee council parliament party
     union association federation foundation society bank fund group corporation corp company inc ltd llc plc gmbh
-    airlines airways railways records newspaper league orchestra museum""".split()
+    airlines airways railways records newspaper league orchestra museum labs laboratories laboratory technologies
+    systems motors industries holdings media guild service authority alliance coalition""".split()
 )
 """Words that make a name of several words an organization's, whatever the model says."""
 _GROUNDS = frozenset(
@@ -186,6 +199,10 @@ _GROUNDS = frozenset(
     county province district peninsula ocean strait desert""".split()
 )
 """Words that make it a place's; those that are surnames too (Hill, Park, Lake) are left out."""
+_LANDS = frozenset("oblast krai mountains islands peninsula ocean desert".split())
+"""Those that no organization is called by."""
+_SYLLABLE = re.compile(r"-(?!led\b|era\b|run\b|born\b|like\b|type\b|made\b)[a-z]{2,5}\b")
+"""The last syllable of a Korean given name: "Moon Jae-in"."""
 _PARTICLES = frozenset("al el bin ibn abu von van de der den da di del la le du dos ter ben st".split())
 _SUFFIXES = frozenset("jr jr. sr sr. ii iii iv phd md mp mep".split())
 _QUOTES = "\"'`‘’“”«»„()[]{}<>*•-–—,;:!?…/\\|#@ \t\r\n\f\v\u00a0\u200b\ufeff"
@@ -225,6 +242,10 @@ def _in_latin(part: str) -> str:
 # -------------------------------------------------------------------------------------------------- mentions
 
 
+_CAPITALS = "A-ZÀ-ÞĀ-ŽА-ЯЁ"
+_BEGINS = re.compile(r"(?:^|[.!?:;…\n])[\s\"'“”«»„‘’(\[–—-]*$")
+
+
 def clean_mentions(
     mentions: Iterable[Mention], body: str, *, blocked: frozenset[str] = frozenset(), language: str = "en"
 ) -> list[Mention]:
@@ -234,10 +255,13 @@ def clean_mentions(
     """
     found: list[Mention] = []
     taken = 0
+    common = set(re.findall(rf"\b[^\W\d_{_CAPITALS}]+\b", body))
     for mention in sorted(mentions, key=lambda m: (m.start, -m.end)):
         cleaned = _clean(mention, body, language)
         if cleaned is None or cleaned.start < taken or fold(cleaned.text) in blocked:
             continue
+        if cleaned.text.lower() in common and _BEGINS.search(body[max(0, cleaned.start - 5) : cleaned.start]):
+            continue  # "Fire" at the beginning of a sentence in a story about a fire
         found.append(cleaned)
         taken = cleaned.end
     return found
@@ -254,6 +278,8 @@ def _clean(mention: Mention, body: str, language: str) -> Mention | None:
         end = start + possessive.start()
     elif re.search(r"['’]s$", body[start:end]) and " " in body[start:end]:
         end -= 2
+    if mention.type is EntityType.PERSON and " " in body[start:end] and (syllable := _SYLLABLE.match(body, end)):
+        end = syllable.end()
     words = list(re.finditer(r"\S+", body[start:end]))
     titles = _titles(language)
     if mention.type is EntityType.PERSON:
@@ -277,7 +303,11 @@ def _clean(mention: Mention, body: str, language: str) -> Mention | None:
         kind = EntityType.PLACE
     if language != "en":  # what follows goes by English words
         return Mention(text=text, type=kind, start=start, end=end)
-    if text in demonyms() or text.casefold() in _NO_NAMES:
+    if text in demonyms() or (text.casefold() in _NO_NAMES and not (text.isupper() and len(text) > 1)):
+        return None
+    if kind is EntityType.PERSON and text.casefold().split()[0] in _CALLS:
+        return None
+    if text.casefold() in _MONTHS and _IN_A_MONTH.search(body[max(0, start - 10) : start]):
         return None
     behind = re.match(r" [^\W\d_]+", body[end : end + 30])
     if behind and text + behind[0] in demonyms():
@@ -286,7 +316,7 @@ def _clean(mention: Mention, body: str, language: str) -> Mention | None:
         kind = EntityType.PLACE
     if kind in (EntityType.PERSON, EntityType.PLACE) and _is_called_organization(text):
         kind = EntityType.ORGANIZATION
-    elif kind is EntityType.PERSON and " " in text and text.casefold().split()[-1] in _GROUNDS:
+    elif " " in text and text.casefold().split()[-1] in (_GROUNDS if kind is EntityType.PERSON else _LANDS):
         kind = EntityType.PLACE
     return Mention(text=text, type=kind, start=start, end=end)
 
@@ -297,7 +327,9 @@ _PART_OF_TOWN = re.compile(r"\s+(section|neighbou?rhood|district|quarter|suburb|
 
 def _is_called_organization(text: str) -> bool:
     words = text.casefold().rstrip(".").split()
-    return len(words) > 1 and (words[-1] in _BODIES or (words[0] in _BODIES and words[1] in ("of", "for")))
+    if len(words) > 1 and words[-1] in _BODIES:
+        return True
+    return any(word in _BODIES and link in ("of", "for") for word, link in pairwise(words))
 
 
 @cache
@@ -373,7 +405,6 @@ def settle_types(mentions: Sequence[Mention], *, language: str = "en") -> list[M
 
 
 _WORD = re.compile(r"\w+")
-_CAPITALS = "A-ZÀ-ÞĀ-ŽА-ЯЁ"
 _WORD_BEFORE = re.compile(rf"(?:\b[^\W\d_]?[{_CAPITALS}][\w’'.-]*|[-–])\s?$")
 _WORD_BEHIND = re.compile(rf"(?:[-–]\w|['’](?!s\b)\w| [{_CAPITALS}]\w)")
 
