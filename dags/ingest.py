@@ -22,11 +22,15 @@ in it.
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow.configuration import conf
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_current_context, task, task_group
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from pipeline.errors import ConfigurationError, FatalError
@@ -43,7 +47,16 @@ from pipeline.settings import MANUAL, describe_schedule, load_settings, load_sou
 
 # Nothing heavy up here: Airflow reads this file again and again. What a task needs, it imports itself.
 
+SCHEDULED = os.environ.get("NEWS_SCHEDULED", "true") != "false"
+log = logging.getLogger(__name__)
+
 ARTICLES = Asset("news_articles", uri="news://articles")
+
+
+def tell(text: str) -> None:
+    """Put a text into the task's log. What is printed comes late, and folds away among what comes after the task."""
+    for line in text.splitlines():
+        log.info("%s", line)
 
 
 def tell_of_failure(context: Any) -> None:
@@ -53,12 +66,28 @@ def tell_of_failure(context: Any) -> None:
     tell_of_failed_run(context)
 
 
+def late_after(minutes: float) -> DeadlineAlert | None:
+    """Tell of a run that is not through so long after it was queued.
+
+    None where the executor runs no callbacks, and where nothing is scheduled: `airflow dags test` of Airflow 3.3 fails
+    on a DAG with a deadline.
+    """
+    if conf.get("core", "executor") not in ("LocalExecutor", "CeleryExecutor") or not SCHEDULED:
+        return None
+    return DeadlineAlert(
+        name="freshness",
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(minutes=minutes),
+        callback=SyncCallback("news_alerts.tell_of_late_run", kwargs={"minutes": minutes}),
+    )
+
+
 def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: tuple[str, ...]) -> DAG:
     """The DAG that ingests these sources on this schedule (a cron line in UTC, or ``manual``).
 
     ``known`` are all sources that there are, for the form to offer.
     """
-    scheduled = schedule != MANUAL and os.environ.get("NEWS_SCHEDULED", "true") != "false"
+    scheduled = schedule != MANUAL and SCHEDULED
     with DAG(
         dag_id=dag_id,
         dag_display_name=f"Ingest news: {describe_schedule(schedule) if schedule != MANUAL else 'by hand'}",
@@ -70,6 +99,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: t
         max_active_runs=1,
         tags=["news", "ingest"],
         on_failure_callback=tell_of_failure,
+        deadline=late_after(load_settings().alerts.freshness_minutes),
         default_args={
             "pool": POOL,
             "priority_weight": 10,
@@ -131,14 +161,16 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: t
             return bool((get_current_context()["dag_run"].conf or {}).get("preview"))
 
         def plan_batches(request: RunRequest, kind: str) -> list[dict[str, Any]]:
+            from task_services import open_services
+
             from pipeline import run
 
-            services = run.open_services()
+            services = open_services()
             sources = load_sources(services.settings)
             if only_preview():
                 from pipeline.operations.backfill import preview
 
-                print(preview(services, request, sources).as_text())
+                tell(preview(services, request, sources).as_text())
                 return []
             record = run.plan_run(services, news_run_id(), request, sources, kind=kind)
             return [{"news_run": record.run_id, "batch": number} for number in range(record.batches)]
@@ -154,9 +186,11 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: t
         @task(task_id="batch", execution_timeout=timedelta(hours=2))
         def ingest_batch(batch: int, news_run: str) -> dict[str, Any]:
             """Bring the articles of one batch to their outcomes. Tried again, it goes on where it stopped."""
+            from task_services import open_services
+
             from pipeline import run
 
-            services = run.open_services()
+            services = open_services()
             return run.process_batch(services, news_run, batch, sources=load_sources(services.settings)).as_dict()
 
         @task_group(group_id="backfill", default_args={"pool": BACKFILL_POOL, "priority_weight": 1})
@@ -176,14 +210,16 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: t
         @task(trigger_rule="all_done", outlets=[ARTICLES])
         def report() -> dict[str, Any]:
             """Add up, keep the report, and fail the run if work is missing or left over."""
+            from task_services import open_services
+
             from pipeline import run
             from pipeline.report import as_text
 
             if only_preview():
                 raise AirflowSkipException("only a preview: see the log of the plan")
             try:
-                result = run.finish_run(run.open_services(), news_run_id())
-                print(as_text(result))
+                result = run.finish_run(open_services(), news_run_id())
+                tell(as_text(result))
                 run.require_complete(result)
             except FatalError as error:
                 raise AirflowFailException(str(error)) from error  # a second try would add up the same

@@ -115,6 +115,30 @@ def tell_of_failed_run(context: Any) -> None:
         print(f"The failure of {run.run_id} could not be told by {failure}")
 
 
+def tell_of_late_run(context: Any, minutes: float) -> None:
+    """Callback of a deadline: tell of a run that goes on for longer than articles may take to be searchable.
+
+    A run that brings back the past may take its time.
+    """
+    from pipeline.operations.alerts import Alert
+    from pipeline.settings import load_settings
+
+    run = context["dag_run"]  # here Airflow gives plain values
+    asked = run.get("conf") or {}
+    if run["run_type"] == "backfill" or any(asked.get(key) for key in ("since", "until", "mode")):
+        return
+    alert = Alert(
+        kind="run_late",
+        source=None,
+        since=datetime.fromisoformat(run["queued_at"]),
+        message=f"{run['dag_id']}, run {run['dag_run_id']}, is not through after {minutes:g} minutes",
+        command="the state of its tasks in Airflow, then news doctor",
+        field=run["dag_run_id"],
+    )
+    for failure in deliver(alert_notifiers(load_settings().alerts, [alert]), context):
+        print(f"That {run['dag_run_id']} is late could not be told by {failure}")
+
+
 SCHEDULED = os.environ.get("NEWS_SCHEDULED", "true") != "false"
 COMMON: dict[str, Any] = {
     "start_date": datetime(2020, 1, 1),
@@ -133,11 +157,12 @@ with DAG(
     @task(execution_timeout=timedelta(minutes=20))
     def check() -> list[str]:
         """Look, print what is found, and tell what is new."""
-        from pipeline import run
+        from task_services import open_services
+
         from pipeline.operations import alerts
         from pipeline.settings import load_sources
 
-        services = run.open_services()
+        services = open_services()
         found = alerts.check(services, load_sources(services.settings))
         print("\n\n".join(alert.as_text() for alert in found) or "All is well.")
         new = alerts.untold(found, alerts.read_told(services), services.now())
@@ -162,9 +187,11 @@ with DAG(
     @task(execution_timeout=timedelta(minutes=20))
     def tell() -> dict[str, int]:
         """Tell of what new articles answer the saved searches. Tried again, it tells only whom it did not reach."""
-        from pipeline import run, search_alerts
+        from task_services import open_services
 
-        services = run.open_services()
+        from pipeline import search_alerts
+
+        services = open_services()
         try:
             searches = search_alerts.load_saved_searches(services.settings.config_dir, services.settings.alerts)
         except ConfigurationError as error:

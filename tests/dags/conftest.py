@@ -31,7 +31,8 @@ def in_airflow(tmp_path_factory: pytest.TempPathFactory) -> ReadDags:
 
     def read(installation: Installation, runs: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         home = tmp_path_factory.mktemp("airflow")
-        variables = {name: value for name, value in installation.environment.items() if "AIRFLOW" not in name}
+        ours = {name: value for name, value in installation.extra.items() if name.startswith("AIRFLOW_CONN_")}
+        variables = {name: value for name, value in installation.environment.items() if "AIRFLOW" not in name} | ours
         with pytest.MonkeyPatch.context() as patch:
             for name in list(os.environ):
                 patch.delenv(name)

@@ -34,6 +34,7 @@ def described(dag: Any) -> dict[str, Any]:
         "description": dag.description,
         "tags": sorted(dag.tags),
         "catchup": dag.catchup,
+        "deadline": [alert.interval.total_seconds() for alert in dag.deadline or ()],
         "timetable": getattr(dag.timetable, "expression", None),
         "params": {name: dag.params.get_param(name).schema for name in dag.params},
         "tasks": {
@@ -50,6 +51,7 @@ def described(dag: Any) -> dict[str, Any]:
 
 
 def ran(dag: Any, run: dict[str, Any]) -> dict[str, Any]:
+    dag.deadline = None  # Airflow 3.3's dag.test() looks for deadlines where only the scheduler has put them
     for task in dag.tasks:
         if not task.is_mapped:
             task.retries = 0  # waiting for a second try is Airflow's business

@@ -66,6 +66,13 @@ def test_the_dags_are_read_without_errors(read: dict[str, Any]) -> None:
     assert read["dags"][DAG_ID]["timetable"] == "0 * * * *"
 
 
+def test_a_run_that_takes_longer_than_news_may_is_told_of(read: dict[str, Any]) -> None:
+    """The DAGs that bring news have a deadline, which is the setting for freshness (180 minutes)."""
+    assert read["dags"][DAG_ID]["deadline"] == [180 * 60]
+    assert read["dags"][OFTEN]["deadline"] == [180 * 60]
+    assert read["dags"]["news_maintenance"]["deadline"] == []
+
+
 def test_every_dag_is_ready_for_work(read: dict[str, Any]) -> None:
     """Docs, tags, no catching up; every task has a pool that is created, a docstring, and all but the report tries."""
     for dag in read["dags"].values():
