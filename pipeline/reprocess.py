@@ -19,6 +19,7 @@ from pipeline.models import ArchiveAddress, ArticleRef, RawPage, Source, SourceK
 _PAGE = 1000
 """Hits asked for at a time."""
 
+
 def only_the_present(source: Source) -> str | None:
     """Why a source can't be asked for a span of the past, or None where it can.
 
