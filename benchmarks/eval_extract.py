@@ -292,7 +292,7 @@ def count(score: Score, page: Page, answer: Answer) -> None:
         score.counts["dates"] += 1
         score.counts["dates right"] += answer.date == page.date
         score.counts["dates wrong"] += answer.date not in (None, page.date)
-        score.counts["dates either"] += page.date in (answer.date, answer.modified)
+        score.counts["dates either"] += page.date in (answer.date, answer.modified, *answer.updates)
 
 
 def _guarded(run: Callable[[Page], Answer], page: Page) -> Answer:
