@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.enrich import Enricher, load_enricher
+from pipeline.enrich import Enricher, load_enricher, read_entity_review
 from pipeline.errors import ArticleError, ConfigurationError
 from pipeline.extract.worker import extract_all
 from pipeline.index.documents import to_document
@@ -173,9 +173,10 @@ def _side(services: Services, spec: str, pages: Sequence[RawPage], sources: Mapp
     if spec == STORED:
         return _stored(services, pages)
     settings = settings_of(services.settings, spec)
-    same = settings is services.settings
-    enricher = services.enricher if same else load_enricher(settings.language, settings.entities)
-    return _made(settings, enricher, pages, sources)
+    if settings is services.settings:
+        return _made(settings, services.enricher, pages, sources)
+    review = read_entity_review(settings.config_dir / "entities.toml")
+    return _made(settings, load_enricher(settings.language, settings.entities, review=review), pages, sources)
 
 
 def _made(
