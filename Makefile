@@ -88,7 +88,8 @@ eval-ner: setup ## Score the entity models
 eval-search: setup ## Score the ranking
 	.venv/bin/python -m benchmarks.eval_search
 
-TRAIN = $(UV) run --frozen --group training python -m
+# In an environment of its own: it holds PyTorch, which spaCy would load wherever it finds it.
+TRAIN = UV_PROJECT_ENVIRONMENT=.venv-training $(UV) run --frozen --group training python -m
 MODELS = pipeline/enrich/models
 
 train-ner: setup ## Train the entity models from CORPORA in build/ner (hours)
@@ -105,4 +106,4 @@ train-ner: setup ## Train the entity models from CORPORA in build/ner (hours)
 	$(TRAIN) training.card_multilingual build/ner/other $(CORPORA) $(MODELS)/xx_news_sm
 
 clean: ## Remove what was installed and built here; NEWS_HOME is left alone
-	rm -rf .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache dist
+	rm -rf .venv .venv-training .uv .cache .mypy_cache .ruff_cache .pytest_cache dist
