@@ -61,7 +61,7 @@ def architecture(width: int, depth: int, hidden: int, *, vectors: bool) -> dict[
                 "@architectures": "spacy.MultiHashEmbed.v2",
                 "width": width,
                 "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE", "TAG"],
-                "rows": [4500, 1200, 2500, 1200, 400] if vectors else [8000, 2000, 3500, 2000, 400],
+                "rows": [5000, 1500, 3000, 1500, 400] if vectors else [8000, 2000, 3500, 2000, 400],
                 "include_static_vectors": vectors,
             },
             "encode": {
@@ -386,11 +386,23 @@ def begin(sample: Sequence[Sentence], width: int, depth: int, hidden: int, vecto
 
 
 def word_vectors(path: Path, nlp: Language) -> Vectors:
-    """The table that ``training.word_vectors`` made, found by a word's small letters."""
+    """The table that ``training.word_vectors`` made; "word", "Word" and "WORD" share a vector."""
     table = np.load(path)
     data = table["vectors"].astype(np.float32)
-    keys = [hash_string(str(word)) for word in table["words"]]  # hashes only: the strings needn't ship
-    return Vectors(strings=nlp.vocab.strings, data=data, keys=keys, name="minilm", attr="LOWER")
+    # Under each form, since what else spaCy could look words up by (attr="LOWER") isn't saved with the pipeline.
+    rows: dict[int, int] = {}
+    for row, word in enumerate(map(str, table["words"])):
+        for form in (word, word.capitalize(), word.upper()):
+            rows.setdefault(hash_string(form), row)  # the hash will do: the strings needn't ship
+    return shared_vectors(nlp, data, rows)
+
+
+def shared_vectors(nlp: Language, data: Any, rows: dict[int, int]) -> Vectors:
+    """A table of vectors, and the row of each word's hash."""
+    vectors = Vectors(strings=nlp.vocab.strings, data=data, name="minilm")
+    for key in sorted(rows):
+        vectors.add(key, row=rows[key])
+    return vectors
 
 
 def save(nlp: Language, target: Path) -> None:
