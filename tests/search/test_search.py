@@ -27,7 +27,7 @@ ARTICLES = [
     document(
         "https://north.example/summit",
         "Sergei Lavrov met his colleagues in Geneva. The meetings were to prepare the summit. "
-        "Angela Rayner and Max Merkel were there. Several banks had been sanctioned before.",
+        "Angela Rayner and Max Merkel were there. Several banks had been sanctioned before; Ms O’Dowd won't say which.",
         headline="Ministers prepare for talks",
         authors=("Jane Smith",),
         people=("Sergei Lavrov", "Angela Rayner", "Max Merkel"),
@@ -108,6 +108,11 @@ def ids(results: SearchResults) -> set[str]:
         ("sanctioned banks?", {SUMMIT}),
         ("Rayner/Merkel", {SUMMIT}),
         ("/sanct.*/", {SUMMIT}),
+        ("O'Dowd sanctioned", {SUMMIT}),  # either apostrophe finds either
+        ("banks won’t", {SUMMIT}),
+        ('"O\'Dowd"', {SUMMIT}),
+        ("lavrov -O'Dowd", set()),
+        ("text:won’t", {SUMMIT}),
         ("merk?l -haus", {SUMMIT}),
         ("_exists_:path", {FILE}),
         ('"Undated: a report"', {UNDATED}),
