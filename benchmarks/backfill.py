@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "dags"
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from airflow_pages import AirflowPages, airflow_pages
-from installation import Installation, article_page
+from installation import REPOSITORY, Installation, article_page
 from newsworld.server import NewsServer
 from newsworld.warcs import Record, write_warc
 from playwright.sync_api import expect
@@ -54,13 +54,13 @@ class Past:
         self.root, self.server = root, server
         self.sitemap = server.on("/sitemap.xml", self._listing([]))
         (root / "desk").mkdir()
-        (root / "crawl").mkdir()
+        (root / "crawl.warc.gz").write_bytes(write_warc([])[0])
 
     def sources(self) -> str:
         return "\n".join(
             f'[[source]]\nid = "{id_}"\nkind = "{kind}"\nlocation = "{location}"\nschedule = "0 0 * * *"\n'
             for id_, kind, location in (
-                ("archive", "warc", self.root / "crawl" / "*.warc.gz"),
+                ("archive", "warc", self.root / "crawl.warc.gz"),
                 ("desk", "folder", self.root / "desk"),
                 ("paper", "sitemap", self.sitemap),
             )
@@ -87,7 +87,7 @@ class Past:
             )
             records.append(Record(url, page.encode(), date=f"{moment:%Y-%m-%dT%H:%M:%SZ}"))
         self.server.on("/sitemap.xml", self._listing(entries))
-        (self.root / "crawl" / "2026.warc.gz").write_bytes(write_warc(records)[0])
+        (self.root / "crawl.warc.gz").write_bytes(write_warc(records)[0])
         return days * 2 * len(IDS)
 
     def _listing(self, entries: list[tuple[str, datetime]]) -> bytes:
@@ -120,6 +120,7 @@ class Operator:
 
     def reports(self) -> list[RunRecord]:
         """The backfill's runs that have their report."""
+        self._runs("backfill", "running")
         runs = self.installation.services().ledger.runs(limit=1000)
         return [run for run in runs if run.run_id.startswith(f"{DAG}/backfill") and run.report is not None]
 
@@ -162,6 +163,9 @@ class Operator:
         self.pages.screenshot(self.shots / "backfill-done.png")
 
     def _runs(self, kind: str, state: str) -> list[str]:
+        if self.airflow.revive():
+            say("Airflow's scheduler had ended by itself; it is started again")
+            self.airflow.wait_until_healthy(300)
         path = f"/api/v2/dags/{DAG}/dagRuns?limit=200&run_type={kind}&state={state}"
         found = self.airflow._request("GET", path).json()["dag_runs"]
         return [run["dag_run_id"] for run in found]
@@ -183,10 +187,7 @@ def by_airflow(installation: Installation, past: Past, options: argparse.Namespa
     with running(settings, scheduled=True, say=say) as airflow, airflow_pages(airflow.address) as pages:
         airflow.wait_for_dag(DAG)
         operator = Operator(pages, airflow, installation, options.screenshots)
-        # Its sources have nothing yet, which it calls a failure.
-        wait_for(
-            "the live run", lambda: operator._runs("scheduled", "success") or operator._runs("scheduled", "failed")
-        )
+        wait_for("the live run", lambda: operator._runs("scheduled", "success"), 600)
         articles = past.fill(options.days)
         operator.look_at_the_preview(options.days, articles)
         say("the preview was seen")
@@ -258,6 +259,7 @@ def main() -> int:
                 }
                 made = Installation(root=root / name, elasticsearch_url=address.url, prefix=name, extra=extra)
                 made.write_config(sources=past.sources(), settings='[entities]\nmodel = ""\n')
+                (made.project / "plugins").symlink_to(REPOSITORY / "plugins")
                 installations.append(made)
             form, command = installations
             found = by_airflow(form, past, options)

@@ -59,6 +59,8 @@ def environment(settings: Settings, *, port: int, scheduled: bool) -> dict[str, 
         "AIRFLOW__CORE__PARALLELISM": str(settings.airflow.parallelism),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(settings.project_dir / "plugins"),
         "AIRFLOW__API__WORKERS": "1",
+        # SQLite's writers wait for each other, but for five seconds only unless told otherwise.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "60",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -102,24 +104,27 @@ def running(
     try:
         port = _usable_port(settings.airflow.port, say)
         log = home / "standalone.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", "standalone"],
-                env=environment(settings, port=port, scheduled=scheduled),
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal reaches us alone; we stop it in order
-            )
+
+        def start() -> subprocess.Popen[bytes]:
+            with log.open("ab") as output:
+                return subprocess.Popen(
+                    [sys.executable, "-m", "airflow", "standalone"],
+                    env=environment(settings, port=port, scheduled=scheduled),
+                    cwd=home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C in the terminal reaches us alone; we stop it in order
+                )
+
+        airflow = LocalAirflow(f"http://127.0.0.1:{port}", home, start(), log, start=start)
         try:
-            airflow = LocalAirflow(f"http://127.0.0.1:{port}", home, process, log)
             airflow.wait_until_healthy(wait_seconds)
             airflow.ensure_pool(POOL, slots=max(2, settings.airflow.parallelism))
             airflow.ensure_pool(BACKFILL_POOL, slots=max(1, settings.airflow.parallelism // 2))
             yield airflow
         finally:
-            stop(process, port)
+            airflow.stop()
     finally:
         lock.release()
 
@@ -142,9 +147,19 @@ def stop(process: subprocess.Popen[bytes], port: int, *, wait_seconds: float = 4
 class LocalAirflow:
     """A running standalone Airflow: its address and the few REST calls this project makes (API version 2)."""
 
-    def __init__(self, url: str, home: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(
+        self,
+        url: str,
+        home: Path,
+        process: subprocess.Popen[bytes],
+        log: Path,
+        *,
+        start: Callable[[], subprocess.Popen[bytes]] | None = None,
+    ) -> None:
         self._home = home
         self._process = process
+        self._start = start
+        self._ill_since: float | None = None
         self.url = url
         self.log = log
         self._client = httpx2.Client(base_url=url, timeout=30, trust_env=False)
@@ -165,17 +180,40 @@ class LocalAirflow:
         while time.monotonic() < deadline:
             if self.poll() is not None:
                 raise AirflowFailedError(f"Airflow ended by itself:\n{self._end_of_log()}", hint=f"Log: {self.log}")
-            try:
-                answer = self._client.get("/api/v2/monitor/health")
-                parts = answer.json() if answer.status_code == httpx2.codes.OK else {}
-                if all(parts.get(part, {}).get("status") == "healthy" for part in ("scheduler", "dag_processor")):
-                    return
-            except (httpx2.TransportError, json.JSONDecodeError):
-                pass  # not up yet
+            if self._is_healthy():
+                return
             time.sleep(0.5)
         raise AirflowFailedError(
             f"Airflow is not healthy after {seconds:.0f} s:\n{self._end_of_log()}", hint=f"Log: {self.log}"
         )
+
+    def _is_healthy(self) -> bool:
+        try:
+            answer = self._client.get("/api/v2/monitor/health")
+            parts = answer.json() if answer.status_code == httpx2.codes.OK else {}
+        except (httpx2.TransportError, json.JSONDecodeError):
+            return False
+        return all(parts.get(part, {}).get("status") == "healthy" for part in ("scheduler", "dag_processor"))
+
+    def revive(self, *, patience_seconds: float = 120) -> bool:
+        """Start all of it again where a part has given no sign of life for so long; whether that was done.
+
+        Standalone itself doesn't notice that its scheduler has ended. Ask every few seconds.
+        """
+        now = time.monotonic()
+        if self._start is None or self._is_healthy():
+            self._ill_since = None
+        elif self._ill_since is None:
+            self._ill_since = now
+        elif now - self._ill_since > patience_seconds:
+            self.stop()
+            self._process, self._ill_since = self._start(), None
+            return True
+        return False
+
+    def stop(self) -> None:
+        """Stop it, in order where possible."""
+        stop(self._process, int(self.url.rpartition(":")[2]))
 
     def ensure_pool(self, name: str, *, slots: int) -> None:
         """Create a pool unless it is there; a task whose pool is missing would wait for ever without a word."""

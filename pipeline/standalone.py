@@ -88,7 +88,9 @@ def up(*, err: Console) -> None:
                 err.print(f"Elasticsearch:  {elasticsearch_url}")
                 err.print(f"State and logs: {settings.home}\nCtrl-C stops everything.\n")
                 while airflow.poll() is None:
-                    time.sleep(1)
+                    time.sleep(5)
+                    if airflow.revive():
+                        err.print(f"A part of Airflow had stopped; Airflow was started again. Its log: {address.log}")
                 raise FatalError("Airflow ended by itself.", hint=f"Its log: {address.log}")
     except KeyboardInterrupt:
         err.print("Stopped.")

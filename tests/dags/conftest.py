@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from installation import SEED, Installation, article_page, installation_in, write_texts
+from installation import REPOSITORY, SEED, Installation, article_page, installation_in, write_texts
 
 from pipeline.localairflow import LocalAirflow, environment, running
 from pipeline.settings import load_settings
@@ -159,6 +159,7 @@ def standalone(tmp_path_factory: pytest.TempPathFactory, elasticsearch_url: str)
     root = tmp_path_factory.mktemp("standalone")
     with installation_in(root, elasticsearch_url, **extra) as installation, Webhook() as webhook:
         installation.write_config(SOURCES)
+        (installation.project / "plugins").symlink_to(REPOSITORY / "plugins")
         (installation.project / "config" / "alerts.toml").write_text(ALERTS)
         write_texts(installation.project / "small", range(5))
         (installation.project / "small" / "page.html").write_text(article_page(5), encoding="utf-8")

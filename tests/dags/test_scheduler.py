@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from installation import SEED, without_bookkeeping
+from airflow_pages import airflow_pages
+from installation import REPOSITORY, SEED, without_bookkeeping
+from playwright.sync_api import expect
 
 from pipeline.ledger import RunRecord
 from pipeline.run import run_now
 from pipeline.schedule import BACKFILL_POOL, DAG_ID, POOL
 
 DAILY = "news_ingest.0_0_x_x_x"
+SCREENSHOTS = REPOSITORY / "test-output"
 SAVED_SEARCHES = "news_saved_searches"
 
 
@@ -128,6 +132,38 @@ def test_a_backfill_keeps_to_its_intervals(standalone: Any) -> None:
     }
     assert names == {"2026-03-01": ["2", "3"], "2026-03-02": ["4"]}
     assert all(run.report["balanced"] for run in runs if run.report)
+
+
+@pytest.mark.browser
+def test_a_backfill_by_the_form_in_a_browser(standalone: Any) -> None:
+    """Who logs in, picks dates and chooses a source from the list gets a run for each hour, sees them in the run list
+    while they go, and in the end has what was changed in those hours, by tasks that stand behind everything else."""
+    with airflow_pages(standalone.airflow.address) as pages:
+        form = pages.fill_backfill(DAG_ID, datetime(2026, 3, 3), datetime(2026, 3, 3, 1), sources=["dated"])
+        expect(form.get_by_text("2 runs will be triggered.")).to_be_visible()
+        pages.screenshot(SCREENSHOTS / "backfill-form.png")
+        pages.send(form)
+        pages.page.goto(f"{standalone.airflow.url}/dags/{DAG_ID}/runs")
+        expect(pages.page.get_by_text("Backfill in progress")).to_be_visible()
+        expect(pages.page.get_by_text("backfill__2026-03-03").first).to_be_visible()
+        pages.screenshot(SCREENSHOTS / "backfill-runs.png")
+    services = standalone.installation.services()
+
+    def backfilled() -> list[RunRecord] | None:
+        runs = [run for run in services.ledger.runs(100) if run.run_id.startswith(f"{DAG_ID}/backfill")]
+        return runs if len([run for run in runs if run.report is not None]) == 2 else None
+
+    runs = wait_for("both hours", backfilled)
+    found = {
+        str(run.request["since"])[11:13]: [e.ref.name for e in services.ledger.results(run.run_id)] for run in runs
+    }
+    assert {hour: [Path(name).name for name in names] for hour, names in found.items()} == {
+        "00": ["00105.txt"], "01": []
+    }  # fmt: skip
+    path = f"/api/v2/dags/{DAG_ID}/dagRuns/~/taskInstances?limit=200"
+    tasks = standalone.airflow._request("GET", path).json()["task_instances"]
+    ours = [task for task in tasks if task["task_id"] == "backfill.plan" and "backfill__" in task["dag_run_id"]]
+    assert {(task["pool"], task["priority_weight"]) for task in ours} == {(BACKFILL_POOL, 1)}
 
 
 def test_a_wrong_conf_fails_the_run_at_once(standalone: Any) -> None:

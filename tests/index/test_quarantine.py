@@ -43,11 +43,14 @@ def test_an_entry_comes_back_whole(client: Elasticsearch, installation: str) -> 
 
 def test_failing_again_counts(client: Elasticsearch, installation: str) -> None:
     """The entry of a reference says how often and since when it has failed, and why the last time."""
-    later = replace(ENTRY, stage="index", reason=Reason.INDEX_REFUSED, last_failed_at=NOON + timedelta(days=1))
+    when = NOON + timedelta(days=1)
+    later = replace(ENTRY, stage="index", reason=Reason.INDEX_REFUSED, last_failed_at=when, run_id="another")
     quarantine.put(client, [ENTRY], prefix=installation)
     quarantine.put(client, [later], prefix=installation)
     (held,) = quarantine.entries(client, prefix=installation)
     assert held == replace(later, attempts=2, first_failed_at=NOON)
+    quarantine.put(client, [later], prefix=installation)  # a report that was killed is made again
+    assert quarantine.get(client, ENTRY.id, prefix=installation) == held
     quarantine.remove(client, [REF], prefix=installation)
 
 
