@@ -61,7 +61,7 @@ def tell(text: str) -> None:
 
 def tell_of_failure(context: Any) -> None:
     """Callback of a run that failed: by e-mail and webhook, where the settings name any."""
-    from news_alerts import tell_of_failed_run  # the file beside this one; its folder is on the path by then
+    from notifications import tell_of_failed_run  # the file beside this one; its folder is on the path by then
 
     tell_of_failed_run(context)
 
@@ -78,7 +78,7 @@ def late_after(minutes: float) -> DeadlineAlert | None:
         name="freshness",
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(minutes=minutes),
-        callback=SyncCallback("news_alerts.tell_of_late_run", kwargs={"minutes": minutes}),
+        callback=SyncCallback("notifications.tell_of_late_run", kwargs={"minutes": minutes}),
     )
 
 

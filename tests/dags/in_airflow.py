@@ -11,16 +11,17 @@ import io
 import json
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 
 def main(job: dict[str, Any]) -> dict[str, Any]:
-    from airflow.dag_processing.dagbag import DagBag
+    from airflow.dag_processing.dagbag import BundleDagBag
     from airflow.utils.db import initdb
 
     if job["runs"]:
         initdb()
-    bag = DagBag(job["dags"])
+    bag = BundleDagBag(job["dags"], bundle_path=Path(job["dags"]))
     return {
         "import_errors": {str(file): error for file, error in bag.import_errors.items()},
         "dags": {dag_id: described(dag) for dag_id, dag in bag.dags.items()},
