@@ -54,6 +54,8 @@ class AirflowPages:
         self._pick(form, "From", first)
         self._pick(form, "To", last)
         form.get_by_text(behavior, exact=True).click()
+        if sources or mode:  # without this Airflow's form leaves all parameters out, for new runs too
+            form.get_by_text("Override parameters on existing runs").click()
         self._parameters(form, sources, mode)
         return form
 
