@@ -10,8 +10,8 @@ archives, extracts, enriches and indexes. **report** adds up: every article that
 outcome, or the run fails.
 
 By hand, the form takes: which sources (none means those of this schedule), a span of time, a mode, and whether only
-to preview; the backfill form sends them only with *Override parameters on existing runs* ticked. What a run could not finish (Elasticsearch was away, a task was killed) is kept, and the next run of the
-same sources takes it over.
+to preview; the backfill form sends them only with *Override parameters on existing runs* ticked. What a run could
+not finish (Elasticsearch was away, a task was killed) is kept, and the next run of the same sources takes it over.
 
 A run with a mode or a span of time, and every run of an Airflow backfill (whose data interval is the span), brings
 back the past: its tasks are those of the group **backfill**, in a pool of their own and behind the others, and the
