@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import onnx
 import spacy
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -107,6 +108,10 @@ def export(model: Model, target: Path) -> None:
             weight_type=QuantType.QInt8,
             op_types_to_quantize=["MatMul", "Gather"],
         )
+    made = onnx.load(target)
+    for node in made.graph.node:
+        del node.metadata_props[:]  # the traces of the export, with the paths of this machine
+    onnx.save(made, target)
 
 
 def package(model: Model, target: Path) -> Language:
