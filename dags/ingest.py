@@ -22,7 +22,6 @@ in it.
 
 from __future__ import annotations
 
-import logging
 import os
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +31,7 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_curren
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from notifications import tell_of_failed_run
 
 from pipeline.errors import ConfigurationError, FatalError
 from pipeline.models import Mode, Window
@@ -48,22 +48,8 @@ from pipeline.settings import MANUAL, describe_schedule, load_settings, load_sou
 # Nothing heavy up here: Airflow reads this file again and again. What a task needs, it imports itself.
 
 SCHEDULED = os.environ.get("NEWS_SCHEDULED", "true") != "false"
-log = logging.getLogger(__name__)
 
 ARTICLES = Asset("news_articles", uri="news://articles")
-
-
-def tell(text: str) -> None:
-    """Put a text into the task's log. What is printed comes late, and folds away among what comes after the task."""
-    for line in text.splitlines():
-        log.info("%s", line)
-
-
-def tell_of_failure(context: Any) -> None:
-    """Callback of a run that failed: by e-mail and webhook, where the settings name any."""
-    from notifications import tell_of_failed_run  # the file beside this one; its folder is on the path by then
-
-    tell_of_failed_run(context)
 
 
 def late_after(minutes: float) -> DeadlineAlert | None:
@@ -98,7 +84,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: t
         catchup=False,
         max_active_runs=1,
         tags=["news", "ingest"],
-        on_failure_callback=tell_of_failure,
+        on_failure_callback=tell_of_failed_run,
         deadline=late_after(load_settings().alerts.freshness_minutes),
         default_args={
             "pool": POOL,
@@ -161,7 +147,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: t
             return bool((get_current_context()["dag_run"].conf or {}).get("preview"))
 
         def plan_batches(request: RunRequest, kind: str) -> list[dict[str, Any]]:
-            from task_services import open_services
+            from task_services import open_services, tell
 
             from pipeline import run
 
@@ -210,7 +196,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: t
         @task(trigger_rule="all_done", outlets=[ARTICLES])
         def report() -> dict[str, Any]:
             """Add up, keep the report, and fail the run if work is missing or left over."""
-            from task_services import open_services
+            from task_services import open_services, tell
 
             from pipeline import run
             from pipeline.report import as_text

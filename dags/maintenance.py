@@ -11,7 +11,6 @@ failures it is left for a person (`news quarantine list`).
 
 from __future__ import annotations
 
-import logging
 import os
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,8 +19,6 @@ from airflow.sdk import DAG, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from pipeline.schedule import BACKFILL_POOL
-
-log = logging.getLogger(__name__)
 
 
 def _schedule(cron: str) -> CronTriggerTimetable | None:
@@ -47,13 +44,13 @@ with DAG("news_maintenance", schedule=_schedule("40 3 * * *"), tags=["news", "op
     @task(execution_timeout=timedelta(hours=3))
     def maintain() -> dict[str, Any]:
         """Roll over, delete what is too old, snapshot."""
-        from task_services import open_services
+        from task_services import open_services, tell
 
         from pipeline.operations.maintenance import maintain
 
         done = maintain(open_services())
         for name, value in done.items():
-            log.info("%s: %s", name, value)  # what is printed folds away among what comes after the task
+            tell(f"{name}: {value}")
         return done
 
     maintain()
@@ -64,7 +61,7 @@ with DAG("news_quarantine_retry", schedule=_schedule("20 * * * *"), tags=["news"
     @task(execution_timeout=timedelta(hours=2))
     def retry_quarantine() -> dict[str, Any]:
         """Try again what is due."""
-        from task_services import open_services
+        from task_services import open_services, tell
 
         from pipeline.operations.replay import retry_due
         from pipeline.report import as_text
@@ -74,8 +71,7 @@ with DAG("news_quarantine_retry", schedule=_schedule("20 * * * *"), tags=["news"
         report = retry_due(services, load_sources(services.settings))
         if report is None:
             raise AirflowSkipException("nothing in quarantine is due")
-        for line in as_text(report).splitlines():
-            log.info("%s", line)
+        tell(as_text(report))
         return {"outcomes": report["outcomes"], "run_id": report["run_id"]}
 
     retry_quarantine()

@@ -1,7 +1,8 @@
-"""What the tasks of the DAGs work with: the services of pipeline.run, with the keys that only Airflow knows."""
+"""What the tasks of the DAGs work with: the services, with the keys that only Airflow knows, and the task's log."""
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,15 @@ from airflow.sdk import Connection
 
 if TYPE_CHECKING:
     from pipeline.run import Services
+
+
+log = logging.getLogger(__name__)
+
+
+def tell(text: str) -> None:
+    """Put a text into the task's log. What is printed comes late, and folds away among what comes after the task."""
+    for line in text.splitlines():
+        log.info("%s", line)
 
 
 def open_services() -> Services:

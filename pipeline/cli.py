@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -32,6 +32,7 @@ from pipeline.urls import without_credentials
 if TYPE_CHECKING:
     from pipeline.discover.find import Candidate
     from pipeline.models import Source
+    from pipeline.run import Services
     from pipeline.search import SearchHit, SearchResults
 
 log = logging.getLogger("news")
@@ -316,6 +317,17 @@ def print_facets(results: SearchResults, console: Console) -> None:
             console.print(f"[dim]{name}:[/] {values}")
 
 
+def _stored(services: Services, article: str) -> dict[str, Any]:
+    """The stored article of this id or URL; says so and exits with code 1 where there is none."""
+    from pipeline.search import get_document
+
+    document = get_document(services.elasticsearch, article, prefix=services.prefix)
+    if document is None:
+        err.print(f"No article {article!r} in the index. [b]news explain[/b] tells what happened to it.")
+        raise typer.Exit(1)
+    return document
+
+
 @app.command(epilog="Example: [b]news similar https://paper.example/story.html --limit 3[/b]")
 def similar(
     article: Annotated[str, typer.Argument(help="Document id or URL.", metavar="ID|URL")],
@@ -324,14 +336,10 @@ def similar(
 ) -> None:
     """List the articles that share the most telling words and names with a stored one, copies left out."""
     from pipeline import run
-    from pipeline.search import get_document
     from pipeline.search import similar as similar_articles
 
     services = run.open_services(say=say)
-    document = get_document(services.elasticsearch, article, prefix=services.prefix)
-    if document is None:
-        err.print(f"No article {article!r} in the index. [b]news explain[/b] tells what happened to it.")
-        raise typer.Exit(1)
+    document = _stored(services, article)
     hits = similar_articles(services.elasticsearch, document, limit=limit, prefix=services.prefix)
     if as_json:
         print_json({"hits": [asdict(hit) for hit in hits]})
@@ -350,13 +358,9 @@ def show(
     """Show one stored article, whole."""
     from pipeline import run
     from pipeline.index.revisions import as_lines
-    from pipeline.search import get_document
 
     services = run.open_services(say=say)
-    document = get_document(services.elasticsearch, article, prefix=services.prefix)
-    if document is None:
-        err.print(f"No article {article!r} in the index. [b]news explain[/b] tells what happened to it.")
-        raise typer.Exit(1)
+    document = _stored(services, article)
     if as_json:
         print_json({"id": document.pop("_id"), "index": document.pop("_index"), **document})
         return

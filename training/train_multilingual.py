@@ -19,7 +19,6 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import spacy
 from spacy.language import Language
@@ -31,36 +30,15 @@ from training import names_by_language
 from training.corpora import LABELS, OTHER, Sentence
 from training.corpora_by_language import LANGUAGES, Corpora, load
 from training.scores import Scores
-from training.train_ner import MODEL, batches, evaluate, example, join
+from training.train_ner import architecture, batches, evaluate, example, join
 from training.train_ner import load as load_english
 
 REPEATS = {"pt": 1, "de": 2, "ru": 2, "sv": 1, "da": 1, "no": 2, "fi": 1, "en": 1}
 """How often a language's sentences come in an epoch. English ones teach names and their surroundings."""
 
 
-def architecture(width: int, depth: int, hidden: int) -> dict[str, Any]:
-    """As for English, with more rows: words of seven languages, and longer endings, where the cases are."""
-    return {
-        **MODEL,
-        "hidden_width": hidden,
-        "tok2vec": {
-            "@architectures": "spacy.Tok2Vec.v2",
-            "embed": {
-                "@architectures": "spacy.MultiHashEmbed.v2",
-                "width": width,
-                "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE", "TAG"],
-                "rows": [9000, 2500, 5000, 2500, 400],
-                "include_static_vectors": False,
-            },
-            "encode": {
-                "@architectures": "spacy.MaxoutWindowEncoder.v2",
-                "width": width,
-                "depth": depth,
-                "window_size": 1,
-                "maxout_pieces": 3,
-            },
-        },
-    }
+ROWS = (9000, 2500, 5000, 2500, 400)
+"""More than for English: words of seven languages, and longer endings, where the cases are."""
 
 
 class Variation:
@@ -170,7 +148,7 @@ def begin(sample: Sequence[Sentence], width: int, depth: int, hidden: int) -> La
     """An untrained pipeline."""
     nlp = spacy.blank("xx")
     nlp.add_pipe("name_lists").fill(names_by_language.lists())  # type: ignore[attr-defined]
-    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden)})
+    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden, ROWS, vectors=False)})
     for label in (*LABELS, OTHER):
         ner.add_label(label)  # type: ignore[attr-defined]
     examples = [example(nlp, s) for s in sample]

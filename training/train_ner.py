@@ -50,8 +50,11 @@ MODEL: dict[str, Any] = {
 }
 
 
-def architecture(width: int, depth: int, hidden: int, *, vectors: bool) -> dict[str, Any]:
-    """The entity recogniser's model: hash embeddings of word, affixes, shape and lists, then convolutions."""
+def architecture(width: int, depth: int, hidden: int, rows: Sequence[int], *, vectors: bool) -> dict[str, Any]:
+    """The entity recogniser's model: hash embeddings of word, affixes, shape and lists, then convolutions.
+
+    ``rows`` are the sizes of the embeddings' tables, in this order.
+    """
     return {
         **MODEL,
         "hidden_width": hidden,
@@ -61,7 +64,7 @@ def architecture(width: int, depth: int, hidden: int, *, vectors: bool) -> dict[
                 "@architectures": "spacy.MultiHashEmbed.v2",
                 "width": width,
                 "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE", "TAG"],
-                "rows": [5000, 1500, 3000, 1500, 400] if vectors else [8000, 2000, 3500, 2000, 400],
+                "rows": list(rows),
                 "include_static_vectors": vectors,
             },
             "encode": {
@@ -377,7 +380,9 @@ def begin(sample: Sequence[Sentence], width: int, depth: int, hidden: int, vecto
     if vectors is not None:
         nlp.vocab.vectors = word_vectors(vectors, nlp)
     nlp.add_pipe("name_lists").fill(names.lists())  # type: ignore[attr-defined]
-    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden, vectors=vectors is not None)})
+    rows = (8000, 2000, 3500, 2000, 400) if vectors is None else (5000, 1500, 3000, 1500, 400)
+    model = architecture(width, depth, hidden, rows, vectors=vectors is not None)
+    ner = nlp.add_pipe("ner", config={"model": model})
     for label in (*LABELS, OTHER):
         ner.add_label(label)  # type: ignore[attr-defined]
     examples = [example(nlp, s) for s in sample]

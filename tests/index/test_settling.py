@@ -98,6 +98,14 @@ def test_the_order_of_arrival_leaves_no_trace(index: Index, seed: int) -> None:
     assert index.settle("run-1") == 0
 
 
+def put_unseen(index: Index, day: list[Document], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody finds anything of what is there: everyone writes as if into an empty index."""
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.index.stored.Reader.search", lambda *_, **__: [])
+        for item in day:
+            index.put(item)
+
+
 def test_two_that_write_at_the_same_moment_are_put_right(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """Near copies and equal texts that two writers store without seeing each other end as if one had written them."""
     day = a_days_news()
@@ -105,11 +113,7 @@ def test_two_that_write_at_the_same_moment_are_put_right(index: Index, monkeypat
     index.settle("run-1")
     expected = index.content()
     index.empty()
-    # Nobody finds anything of what is there: everyone writes as if into an empty index.
-    with monkeypatch.context() as patch:
-        patch.setattr("pipeline.index.stored.Reader.search", lambda *_, **__: [])
-        for item in day:
-            index.put(item)
+    put_unseen(index, day, monkeypatch)
     assert len(index.dump()) == len(day)
     assert index.settle("run-1") > 0
     assert index.content() == expected
@@ -122,10 +126,7 @@ def test_a_settling_that_was_interrupted_is_finished_by_the_next(index: Index, m
     index.settle("run-1")
     expected = index.content()
     index.empty()
-    with monkeypatch.context() as patch:
-        patch.setattr("pipeline.index.stored.Reader.search", lambda *_, **__: [])
-        for item in day:
-            index.put(item)
+    put_unseen(index, day, monkeypatch)
     monkeypatch.setattr(settling, "_WHOLE", 1)
     send, sent = settling._Settling._send, 0
 
