@@ -76,6 +76,8 @@ _INLINE = frozenset(
 _SKIPPED = frozenset("script style template noscript svg select option nav footer iframe button textarea".split())
 _WRAPPERS = frozenset({"nav", "button", "noscript"})  # one that is never closed swallows the page
 _SKIPPED_CLASS = re.compile(r"related|recent|sidebar|comments|carousel|recommend|popular|trending", re.I)
+_COMPUTED_CLASS = re.compile(r"\S*[\[(]\S*")
+"""A class that is a piece of CSS ("mr-[--sidebar-width]") speaks of a size, not of what the element holds."""
 _MAIN_SHARE = 0.3
 """What holds more of a page's prose than this is its main part, whatever its class is called ("max-w-sidebar")."""
 _CLASSES_ASKED = 50  # such parts of a page are asked how much prose they hold; beyond, the class decides
@@ -163,7 +165,7 @@ def _times_in_article(tree: HtmlElement) -> list[DateLine]:
     found = []
     for element in itertools.islice(own.iter("time"), 20):
         inside = itertools.takewhile(lambda ancestor: ancestor is not own, element.iterancestors())
-        if any(_SKIPPED_CLASS.search(ancestor.get("class") or "") for ancestor in inside):
+        if any(_is_aside(ancestor) for ancestor in inside):
             continue
         if date := parse_date((element.get("datetime") or "")[:60]):
             found.append(DateLine("", date))
@@ -264,7 +266,7 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
             if same or (tag == "h1" and title_at is None):
                 # The first h1 will do until the headline itself is met.
                 title_at, exact, beyond = len(lines), same, 0
-        elif title_at is not None and _SKIPPED_CLASS.search(element.get("class") or ""):
+        elif title_at is not None and _is_aside(element):
             asked += 1
             most = _MAIN_SHARE * prose_length(tree) if asked == 1 else most
             if asked > _CLASSES_ASKED or prose_length(element) <= most:
@@ -277,6 +279,10 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
         stack.extend((child, False) for child in reversed(element))
     flush()
     return lines, title_at
+
+
+def _is_aside(element: HtmlElement) -> bool:
+    return bool(_SKIPPED_CLASS.search(_COMPUTED_CLASS.sub("", element.get("class") or "")))
 
 
 def _key(text: str) -> str:
