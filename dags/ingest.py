@@ -22,7 +22,6 @@ in it.
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,12 +41,11 @@ from pipeline.schedule import (
     dag_id_of,
     request_from_conf,
     scheduled_sources,
+    schedules_are_on,
 )
 from pipeline.settings import MANUAL, describe_schedule, load_settings, load_sources
 
 # Nothing heavy up here: Airflow reads this file again and again. What a task needs, it imports itself.
-
-SCHEDULED = os.environ.get("NEWS_SCHEDULED", "true") != "false"
 
 ARTICLES = Asset("news_articles", uri="news://articles")
 
@@ -58,7 +56,7 @@ def late_after(minutes: float) -> DeadlineAlert | None:
     None where the executor runs no callbacks, and where nothing is scheduled: `airflow dags test` of Airflow 3.3 fails
     on a DAG with a deadline.
     """
-    if conf.get("core", "executor") not in ("LocalExecutor", "CeleryExecutor") or not SCHEDULED:
+    if conf.get("core", "executor") not in ("LocalExecutor", "CeleryExecutor") or not schedules_are_on():
         return None
     return DeadlineAlert(
         name="freshness",
@@ -73,7 +71,7 @@ def ingest_dag(dag_id: str, schedule: str, source_ids: tuple[str, ...], known: t
 
     ``known`` are all sources that there are, for the form to offer.
     """
-    scheduled = schedule != MANUAL and SCHEDULED
+    scheduled = schedule != MANUAL and schedules_are_on()
     with DAG(
         dag_id=dag_id,
         dag_display_name=f"Ingest news: {describe_schedule(schedule) if schedule != MANUAL else 'by hand'}",

@@ -11,18 +11,17 @@ failures it is left for a person (`news quarantine list`).
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from pipeline.schedule import BACKFILL_POOL
+from pipeline.schedule import BACKFILL_POOL, schedules_are_on
 
 
 def _schedule(cron: str) -> CronTriggerTimetable | None:
-    return CronTriggerTimetable(cron, timezone="UTC") if os.environ.get("NEWS_SCHEDULED", "true") != "false" else None
+    return CronTriggerTimetable(cron, timezone="UTC") if schedules_are_on() else None
 
 
 _COMMON: dict[str, Any] = {

@@ -14,7 +14,6 @@ settings). `news alerts searches` shows by hand what waits to be told; docs/sear
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +22,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from notifications import alert_notifiers, deliver, notifiers, tell_of_failed_run
 
 from pipeline.errors import ConfigurationError
-from pipeline.schedule import POOL
+from pipeline.schedule import POOL, schedules_are_on
 
-SCHEDULED = os.environ.get("NEWS_SCHEDULED", "true") != "false"
 COMMON: dict[str, Any] = {
     "start_date": datetime(2020, 1, 1),
     "catchup": False,
@@ -37,7 +35,9 @@ COMMON: dict[str, Any] = {
 }
 
 with DAG(
-    "news_alerts", schedule=CronTriggerTimetable("*/30 * * * *", timezone="UTC") if SCHEDULED else None, **COMMON
+    "news_alerts",
+    schedule=CronTriggerTimetable("*/30 * * * *", timezone="UTC") if schedules_are_on() else None,
+    **COMMON,
 ) as alerts_dag:
 
     @task(execution_timeout=timedelta(minutes=20))
@@ -66,7 +66,7 @@ with DAG(
 
 with DAG(
     "news_saved_searches",
-    schedule=[Asset("news_articles", uri="news://articles")] if SCHEDULED else None,
+    schedule=[Asset("news_articles", uri="news://articles")] if schedules_are_on() else None,
     **COMMON,
 ) as searches_dag:
 

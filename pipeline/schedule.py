@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ POOL = "news"
 
 BACKFILL_POOL = "news_backfill"
 """The pool of backfills' batches, so that they never take the live schedule's slots."""
+
+
+def schedules_are_on() -> bool:
+    """Whether DAGs run by the clock, or only by hand (environment variable ``NEWS_SCHEDULED``)."""
+    return os.environ.get("NEWS_SCHEDULED", "true") != "false"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from pipeline.errors import ConfigurationError
 from pipeline.models import Source, SourceKind
-from pipeline.urls import canonicalize, host_of, registered_domain, request_url
+from pipeline.urls import canonicalize, host_of, registered_domain, request_url, without_credentials
 
 
 def read_opml(content: bytes, *, taken_ids: Iterable[str] = ()) -> tuple[list[Source], list[str]]:
@@ -66,7 +66,10 @@ def read_opml(content: bytes, *, taken_ids: Iterable[str] = ()) -> tuple[list[So
 
 
 def write_opml(sources: Iterable[Source], *, title: str = "News sources") -> bytes:
-    """The feeds among ``sources`` as an OPML file; other kinds have no place in one. Pure."""
+    """The feeds among ``sources`` as an OPML file; other kinds have no place in one. Pure.
+
+    Such files are passed on, so a name and password in an address are left out.
+    """
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<opml version="2.0">',
@@ -78,7 +81,7 @@ def write_opml(sources: Iterable[Source], *, title: str = "News sources") -> byt
             name = quoteattr(source.name or source.id)
             language = f" language={quoteattr(source.language)}" if source.language else ""
             tags = f" category={quoteattr(','.join(source.tags))}" if source.tags else ""
-            given = f"text={name} title={name} xmlUrl={quoteattr(source.location)}{language}{tags}"
+            given = f"text={name} title={name} xmlUrl={quoteattr(without_credentials(source.location))}{language}{tags}"
             lines.append(f'    <outline type="rss" {given}/>')
     return "\n".join([*lines, "  </body>", "</opml>", ""]).encode("utf-8")
 

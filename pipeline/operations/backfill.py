@@ -86,7 +86,7 @@ def _key(request: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewLine:
-    """One source on one day: captures in the archive, articles in the index, pages that would be requested."""
+    """One source on one day: captures in the archive, articles in the index, pages that would be asked of the web."""
 
     source: str
     day: str
@@ -160,6 +160,8 @@ def preview(services: Services, request: RunRequest, sources: Sequence[Source]) 
         work = 0
         for source, named, why in _named(services, chosen, request, notes):
             for ref in named:
+                if ref.path is not None:
+                    continue  # a file or a record of a WARC file costs no request
                 when = ref.facts.published_at or ref.facts.modified_at
                 requested[source.id, when.astimezone(UTC).date().isoformat() if when else UNDATED] += 1
             refs += named
@@ -200,7 +202,7 @@ def politeness_seconds(
     """
     by_domain: defaultdict[str, float] = defaultdict(float)
     for ref in refs:
-        if ref.url is None:
+        if ref.url is None or ref.path is not None:
             continue
         try:
             host = host_of(ref.url)

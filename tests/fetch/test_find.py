@@ -17,7 +17,7 @@ from pipeline.discover.source_file import add_source, set_enabled
 from pipeline.errors import ConfigurationError, Reason, SourceUnavailableError
 from pipeline.fetch import PoliteWeb
 from pipeline.fetch.trace import trace_url
-from pipeline.models import SourceKind
+from pipeline.models import Source, SourceKind
 from pipeline.settings import FetchSettings, parse_sources
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -121,6 +121,14 @@ def test_opml_goes_in_and_out() -> None:
     again, none = read_opml(write_opml(sources))
     assert none == []
     assert [(s.location, s.name, s.language) for s in again] == [(s.location, s.name, s.language) for s in sources]
+
+
+def test_an_exported_list_gives_no_password_away() -> None:
+    """OPML files are sent to others: an address goes out without its name and password."""
+    source = Source(id="desk", kind=SourceKind.FEED, location="https://ann:s3cret@desk.example/feed?full=1")
+    content = write_opml([source]).decode()
+    assert 'xmlUrl="https://desk.example/feed?full=1"' in content
+    assert "s3cret" not in content
 
 
 @pytest.mark.parametrize("content", [b"", b"<html/>", b"nothing", b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>"])

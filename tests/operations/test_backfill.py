@@ -286,6 +286,7 @@ def test_a_preview_counts_by_source_and_day_and_writes_nothing(installation: Ins
     assert by_day["desk", "2025-11-20"].archived == 3
     assert sum(line.indexed for line in found.lines if line.source == "desk") == 3
     assert by_day["paper", "2025-11-11"].requested == 1
+    assert found.requests == 3  # the folder's files cost none
     assert found.fetch_seconds == 21  # three requests to one host
     assert "21" in found.as_text()
     assert json.dumps(found.as_dict())
@@ -301,6 +302,7 @@ def test_politeness_is_counted_by_registered_domain() -> None:
         ArticleRef(source_id="a", url="https://m.one.example/2"),
         ArticleRef(source_id="b", url="https://two.example/1"),
         ArticleRef(source_id="b", path="/no/request"),
+        ArticleRef(source_id="b", url="https://two.example/2", path="/crawl.warc.gz", item=9),
     ]
     assert politeness_seconds(refs, {"b": 30}, default=5, max_hosts=64) == 30
     assert politeness_seconds(refs, {"b": 30}, default=5, max_hosts=1) == 40
@@ -327,7 +329,7 @@ def test_the_command_previews_runs_and_refuses_what_it_cannot_mean(
     folder_of(installation)
     span = ("--from", "2025-11-01", "--to", "2025-12-01")
     found = news("backfill", *span, "--preview", "--json")
-    assert (found["work"], found["requests"]) == (3, 3)
+    assert (found["work"], found["requests"]) == (3, 0)  # files cost no request
     assert news("backfill", *span, "--source", "desk", "--json")["outcomes"]["indexed"] == 3
     again = news("backfill", *span, "--mode", "reindex", "--json")
     assert again["discovered"] == 0  # the articles are dated by when they were first seen, not in November
