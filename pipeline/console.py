@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -38,7 +39,21 @@ def say(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON on standard output; dates and paths as text."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.write(_as_json(value) + "\n")
+
+
+def _print_json_report(report: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> None:
+    """The same for a report with its ``items``, one after the other: a run may have any number of them."""
+    sys.stdout.write(_as_json(report).removesuffix("\n}") + ',\n  "items": [')
+    between = "\n"
+    for item in items:
+        sys.stdout.write(between + indent(_as_json(item), "    "))
+        between = ",\n"
+    sys.stdout.write("\n  ]\n}\n")
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 Planned = Callable[[int], None]
@@ -79,10 +94,11 @@ def finish(services: Services, report: Mapping[str, Any], as_json: bool) -> None
     Raises:
         typer.Exit: with code 1, where the run did not succeed.
     """
+    from pipeline.models import OutcomeKind
     from pipeline.report import as_renderable
 
     if as_json:
-        items = [
+        items = (
             {
                 "ref": entry.ref.name,
                 "source": entry.ref.source_id,
@@ -92,12 +108,11 @@ def finish(services: Services, report: Mapping[str, Any], as_json: bool) -> None
                 "id": entry.document_id,
             }
             for entry in services.ledger.results(report["run_id"])
-        ]
-        print_json({**report, "items": items})
+        )
+        _print_json_report(report, items)
     else:
         err.print(as_renderable(report))
-        for entry in services.ledger.results(report["run_id"]):
-            if entry.outcome == "failed":
-                err.print(f"failed  {escape(entry.ref.name)}: {entry.reason} {escape(entry.detail or '')}")
+        for entry in services.ledger.results(report["run_id"], kind=OutcomeKind.FAILED):
+            err.print(f"failed  {escape(entry.ref.name)}: {entry.reason} {escape(entry.detail or '')}")
     if report["status"] != "succeeded":
         raise typer.Exit(1)

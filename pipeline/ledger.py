@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 from pipeline.errors import Reason
 from pipeline.models import ArchiveAddress, ArticleRef, ItemResult, Outcome, OutcomeKind, Stage, StatedFacts, Tally
 from pipeline.tombstones import Forgotten, Tombstone
+from pipeline.worklist import WorkList
 
 _metadata = sa.MetaData()
 
@@ -101,6 +102,9 @@ _tombstones = sa.Table(
 )
 
 _REF = TypeAdapter(ArticleRef)
+
+_CHUNK = 1000
+"""Rows in memory at a time, wherever a run or the archive may have any number of them."""
 
 BACKFILLS = ("news backfill", "airflow backfill")
 """The kinds of runs that bring back a span of the past."""
@@ -204,7 +208,7 @@ class Ledger:
     def plan(
         self,
         run_id: str,
-        items: Sequence[ArticleRef | ItemResult],
+        work: WorkList,
         *,
         kind: str,
         request: Mapping[str, Any],
@@ -217,14 +221,13 @@ class Ledger:
         owner: str | None = None,
         is_alive: Callable[[str], bool] = lambda _: True,
     ) -> RunRecord:
-        """Open a run with its references cut into batches; ``items`` that ended already keep their outcome.
+        """Open a run with its references cut into batches; those that ended already keep their outcome.
 
         What earlier runs of these sources left unfinished is taken over: work without an outcome, or ended for a
         reason that is not the article's, in a run that finished, gave no sign of life since ``stale_before``, or
         whose ``owner`` (the process that does all of it; None where several do) is not alive.
         With ``takes_over`` false only what this very run had left is; and what a run planned so leaves is its own.
-        Of a leftover and a new reference of the same name the leftover stays if it is a URL already in the
-        archive (it may be gone from the web by now), else the new one; either way it was discovered when it was first.
+        What becomes of a leftover and a new reference of the same name, ``WorkList.take_over`` says.
 
         One transaction: planning again (a task tried twice, a run cleared by hand) replaces the plan and loses
         nothing that the first one had taken over.
@@ -248,32 +251,20 @@ class Ledger:
             sa.or_(own, of_others) if takes_over else own,
         )
         with self._engine.begin() as connection:
-            found = connection.execute(
-                # Locked, so that of two runs planned at once one gets it; SQLite locks the whole database.
-                sa.select(_work).where(unfinished).order_by(_work.c.run_id, _work.c.position).with_for_update()
-            )
-            left: list[ArticleRef] = []
-            discovered: dict[str, str] = {}
-            taken: list[dict[str, Any]] = []
-            for row in found.mappings():
-                taken.append({"of_run": row["run_id"], "at": row["position"]})
-                left.append(replace(_ref(row), archived=_address(row)))
-                discovered[row["name"]] = min(row["discovered_at"], discovered.get(row["name"], row["discovered_at"]))
-            if taken:
-                # These very rows: what another run leaves over at this moment is for the next one.
-                here = (_work.c.run_id == sa.bindparam("of_run"), _work.c.position == sa.bindparam("at"))
-                connection.execute(sa.update(_work).where(*here).values(taken_over_by=run_id), taken)
+            self._take_over(connection, unfinished, run_id, work)
             for table in (_work, _batches, _runs):
                 connection.execute(sa.delete(table).where(table.c.run_id == run_id))
-            rows, batches = _rows(run_id, _merge(left, items), batch_size, now, discovered)
-            for start in range(0, len(rows), 1000):
-                connection.execute(sa.insert(_work), rows[start : start + 1000])
+            discovered = open_items = 0
+            for rows in _chunks(_rows(run_id, work, batch_size, now)):
+                connection.execute(sa.insert(_work), rows)
+                discovered += len(rows)
+                open_items += sum(row["batch"] >= 0 for row in rows)
             record = {
                 "run_id": run_id,
                 "kind": kind,
                 "request": dict(request),
-                "discovered": len(rows),
-                "batches": batches,
+                "discovered": discovered,
+                "batches": -(-open_items // batch_size),
                 "problems": [dict(problem) for problem in problems],
                 "started_at": _iso(now),
                 "heartbeat_at": _iso(now),
@@ -283,6 +274,22 @@ class Ledger:
             connection.execute(sa.delete(_unsettled).where(_unsettled.c.run_id == run_id))
             connection.execute(sa.insert(_unsettled).values(run_id=run_id))
         return _run_record({**record, "finished_at": None, "report": None})
+
+    def _take_over(
+        self, connection: sa.Connection, unfinished: sa.ColumnElement[bool], run_id: str, work: WorkList
+    ) -> None:
+        # Locked, so that of two runs planned at once one gets it; SQLite locks the whole database.
+        query = sa.select(_work).where(unfinished).order_by(_work.c.run_id, _work.c.position).limit(_CHUNK)
+        here = sa.update(_work).where(_work.c.run_id == sa.bindparam("of_run"), _work.c.position == sa.bindparam("at"))
+        behind: sa.ColumnElement[bool] = sa.true()
+        while rows := connection.execute(query.where(behind).with_for_update()).mappings().all():
+            for row in rows:
+                work.take_over(replace(_ref(row), archived=_address(row)), row["discovered_at"])
+            # These very rows: what another run leaves over at this moment is for the next one.
+            taken = [{"of_run": row["run_id"], "at": row["position"]} for row in rows]
+            connection.execute(here.values(taken_over_by=run_id), taken)
+            of_run, at = rows[-1]["run_id"], rows[-1]["position"]
+            behind = sa.or_(_work.c.run_id > of_run, sa.and_(_work.c.run_id == of_run, _work.c.position > at))
 
     def _owners_of_open_runs(self) -> list[str]:
         query = sa.select(_runs.c.owner).where(_runs.c.finished_at.is_(None), _runs.c.owner.is_not(None)).distinct()
@@ -456,13 +463,17 @@ class Ledger:
                     total[stage] = total.get(stage, 0.0) + value
         return total
 
-    def results(self, run_id: str, *, kind: OutcomeKind | None = None) -> Iterator[LedgerEntry]:
-        """Every reference of a run, in order; only those that ended as ``kind`` where it is given."""
+    def results(
+        self, run_id: str, *, kind: OutcomeKind | None = None, source_id: str | None = None
+    ) -> Iterator[LedgerEntry]:
+        """Every reference of a run, in order; of those only what ended as ``kind``, or is of a source, where given."""
         query = sa.select(_work).where(_work.c.run_id == run_id).order_by(_work.c.position)
         if kind is not None:
             query = query.where(_work.c.outcome == kind.value)
+        if source_id is not None:
+            query = query.where(_work.c.source_id == source_id)
         with self._reader.connect() as connection:
-            for row in connection.execute(query).mappings():
+            for row in connection.execute(query, execution_options={"yield_per": _CHUNK}).mappings():
                 yield _entry(row)
 
     # --------------------------------------------------------------------------------------- history
@@ -505,7 +516,7 @@ class Ledger:
         newest = sa.select(sa.func.max(_captures.c.id)).where(*inside).group_by(_captures.c.name)
         query = sa.select(_captures).where(_captures.c.id.in_(newest)).order_by(_captures.c.id)
         with self._reader.connect() as connection:
-            for row in connection.execute(query).mappings():
+            for row in connection.execute(query, execution_options={"yield_per": _CHUNK}).mappings():
                 yield _capture(row)
 
     def last_capture(self) -> int:
@@ -536,7 +547,7 @@ class Ledger:
             .order_by(newest.c.first)
         )
         with self._reader.connect() as connection:
-            for row in connection.execute(query).mappings():
+            for row in connection.execute(query, execution_options={"yield_per": _CHUNK}).mappings():
                 yield _capture(row), _time(row["first_captured_at"])
 
     def captures_at(self, addresses: Sequence[ArchiveAddress]) -> dict[ArchiveAddress, Capture]:
@@ -778,46 +789,28 @@ def _position(item: tuple[int, Any]) -> int:
     return item[0]
 
 
-def _merge(left: Sequence[ArticleRef], items: Sequence[ArticleRef | ItemResult]) -> Iterator[ArticleRef | ItemResult]:
-    stays = {ref.name for ref in left if ref.url and ref.archived}
-    fresh = {(item.ref if isinstance(item, ItemResult) else item).name for item in items}
-    done: set[str] = set()
-    for ref in left:
-        if ref.name not in done and (ref.name in stays or ref.name not in fresh):
-            done.add(ref.name)
-            yield ref
-    for item in items:
-        if isinstance(item, ItemResult) or item.name not in done:
-            yield item
-
-
-def _rows(
-    run_id: str,
-    items: Iterable[ArticleRef | ItemResult],
-    batch_size: int,
-    now: datetime,
-    discovered: Mapping[str, str],
-) -> tuple[list[dict[str, Any]], int]:
-    rows: list[dict[str, Any]] = []
+def _rows(run_id: str, work: WorkList, batch_size: int, now: datetime) -> Iterator[dict[str, Any]]:
     open_items = 0
-    for position, item in enumerate(items):
+    for position, (item, discovered_at) in enumerate(work):
         ended = isinstance(item, ItemResult)
         ref = item.ref if isinstance(item, ItemResult) else item
-        rows.append(
-            {
-                "run_id": run_id,
-                "position": position,
-                "batch": -1 if ended else open_items // batch_size,
-                "source_id": ref.source_id,
-                "name": ref.name,
-                "ref": _dump(replace(ref, archived=None)),
-                "discovered_at": discovered.get(ref.name, _iso(now)),
-                **_address_columns(ref.archived),
-                **(_outcome_columns(item, now) if isinstance(item, ItemResult) else _NO_OUTCOME),
-            }
-        )
+        yield {
+            "run_id": run_id,
+            "position": position,
+            "batch": -1 if ended else open_items // batch_size,
+            "source_id": ref.source_id,
+            "name": ref.name,
+            "ref": _dump(replace(ref, archived=None)),
+            "discovered_at": discovered_at or _iso(now),
+            **_address_columns(ref.archived),
+            **(_outcome_columns(item, now) if isinstance(item, ItemResult) else _NO_OUTCOME),
+        }
         open_items += not ended
-    return rows, -(-open_items // batch_size)
+
+
+def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while some := list(islice(rows, _CHUNK)):
+        yield some
 
 
 _NO_OUTCOME: dict[str, Any] = {

@@ -24,6 +24,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from pipeline.discover import discover, discover_all
 from pipeline.discover.older_pages import PageCache
 from pipeline.discover.state import StateStore, due, ids_to_retry
 from pipeline.discover.url_list import refs_of_urls
-from pipeline.enrich import Enricher, load_enricher, read_entity_review
+from pipeline.enrich import Enricher, EntityReview, load_enricher, read_entity_review
 from pipeline.enrich.embeddings import Embedder, load_embedder
 from pipeline.errors import (
     ArchiveUnavailableError,
@@ -82,6 +83,7 @@ from pipeline.search import get_document
 from pipeline.settings import Settings, load_settings, load_sources
 from pipeline.tombstones import kept_out
 from pipeline.urls import canonicalize, document_id
+from pipeline.worklist import WorkList
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,9 @@ _STALE_AFTER = timedelta(hours=2)
 
 _POLL_SLACK = timedelta(minutes=5)
 """A source due a little later is asked now: schedules are coarser than that, and the next one may be an hour off."""
+
+_IN_HAND = 1000
+"""References in memory at a time while a run is planned."""
 
 _CHARACTERS_IN_HAND = 16_000_000
 """Characters of text written at a time, so that a hundred huge articles don't fill the memory."""
@@ -131,8 +136,13 @@ class Services:
     @cached_property
     def enricher(self) -> Enricher:
         """Language detection and the models, loaded once."""
-        review = read_entity_review(self.settings.config_dir / "entities.toml")
-        return load_enricher(self.settings.language, self.settings.entities, review=review, embedder=self.embedder)
+        return load_enricher(
+            self.settings.language, self.settings.entities, review=self.entity_review(), embedder=self.embedder
+        )
+
+    def entity_review(self) -> EntityReview:
+        """What people decided about entities, as the file says now. Raises ConfigurationError for a wrong one."""
+        return read_entity_review(self.settings.config_dir / "entities.toml")
 
     @cached_property
     def embedder(self) -> Embedder | None:
@@ -201,11 +211,49 @@ def plan_run(
     Raises ConfigurationError for a source id that isn't there.
     """
     now = services.now()
-    items: list[ArticleRef | ItemResult] = list(references)
     problems: list[dict[str, str]] = []
     notes: list[dict[str, str]] = []
+    with WorkList() as work:
+        found = chain(references, _asked_for(services, request, sources, now, problems, notes))
+        forgotten = services.ledger.forgotten()
+        while some := list(islice(found, _IN_HAND)):
+            some = [
+                kept_out(item) if isinstance(item, ArticleRef) and forgotten.covers(item) else item for item in some
+            ]
+            if not (request.from_archive or request.mode or fetch_again):
+                some = _reuse_captures(services, some, now)
+            work.add(some)
+        record = services.ledger.plan(
+            run_id,
+            work,
+            kind=kind,
+            request={**request.as_dict(), "notes": notes},
+            source_ids=[*request.source_ids, BY_HAND] if kind == "news ingest" else list(request.source_ids),
+            problems=problems,
+            batch_size=max(services.settings.ingest.batch_size, -(-len(work) // _MOST_BATCHES)),
+            now=now,
+            stale_before=now - _STALE_AFTER,
+            takes_over=kind not in KEEP_THEIR_OWN,
+            owner=owner,
+            is_alive=_is_alive,
+        )
+    # All that the sources named stands in the ledger now, whatever becomes of this run.
+    for source_id in _progressing_sources(record):
+        services.states.commit(source_id)
+    return record
+
+
+def _asked_for(
+    services: Services,
+    request: RunRequest,
+    sources: Sequence[Source],
+    now: datetime,
+    problems: list[dict[str, str]],
+    notes: list[dict[str, str]],
+) -> Iterator[ArticleRef | ItemResult]:
+    """What a request means: from the index, from the archive, or what its sources name."""
     if request.mode in (Mode.REENRICH, Mode.REINDEX):
-        items += stored_references(
+        return stored_references(
             services.elasticsearch,
             services.ledger,
             services.archive,
@@ -213,33 +261,9 @@ def plan_run(
             source_ids=request.source_ids,
             prefix=services.prefix,
         )
-    elif request.from_archive or request.mode is Mode.REEXTRACT:
-        items += _archived_references(services, request)
-    else:
-        items += _named_by_sources(services, request, sources, now, problems, notes)
-    forgotten = services.ledger.forgotten()
-    items = [kept_out(item) if isinstance(item, ArticleRef) and forgotten.covers(item) else item for item in items]
-    items = _mark_repeats(items)
-    if not (request.from_archive or request.mode or fetch_again):
-        items = _reuse_captures(services, items, now)
-    record = services.ledger.plan(
-        run_id,
-        items,
-        kind=kind,
-        request={**request.as_dict(), "notes": notes},
-        source_ids=[*request.source_ids, BY_HAND] if kind == "news ingest" else list(request.source_ids),
-        problems=problems,
-        batch_size=max(services.settings.ingest.batch_size, -(-len(items) // _MOST_BATCHES)),
-        now=now,
-        stale_before=now - _STALE_AFTER,
-        takes_over=kind not in KEEP_THEIR_OWN,
-        owner=owner,
-        is_alive=_is_alive,
-    )
-    # All that the sources named stands in the ledger now, whatever becomes of this run.
-    for source_id in _progressing_sources(record):
-        services.states.commit(source_id)
-    return record
+    if request.from_archive or request.mode is Mode.REEXTRACT:
+        return _archived_references(services, request)
+    return _named_by_sources(services, request, sources, now, problems, notes)
 
 
 def _progressing_sources(record: RunRecord) -> list[str]:
@@ -342,23 +366,6 @@ def _archived_references(services: Services, request: RunRequest) -> Iterator[Ar
     ):
         if not request.names or capture.ref.name in request.names:
             yield replace(capture.ref, archived=capture.address)
-
-
-def _mark_repeats(items: Iterable[ArticleRef | ItemResult]) -> list[ArticleRef | ItemResult]:
-    """One reference named twice in a run is worked on once; the others end as its duplicates."""
-    first: dict[str, str] = {}
-    marked: list[ArticleRef | ItemResult] = []
-    for item in items:
-        if isinstance(item, ItemResult):
-            marked.append(item)
-        elif item.name in first:
-            detail = f"also named by source {first[item.name]} in this run"
-            outcome = Outcome(kind=OutcomeKind.DUPLICATE, detail=detail)
-            marked.append(ItemResult(ref=item, outcome=outcome, stage="discover"))
-        else:
-            first[item.name] = item.source_id
-            marked.append(item)
-    return marked
 
 
 def _reuse_captures(
@@ -701,11 +708,8 @@ def _settle(services: Services, run_id: str) -> None:
 def _ask_again_for_what_failed(services: Services, record: RunRecord) -> None:
     # What could not be fetched this time but may be next time counts as never seen, and its listing is read again
     # even if it does not change.
-    failed: dict[str, list[ItemResult]] = {}
-    for result in _failed(services, record.run_id):
-        failed.setdefault(result.ref.source_id, []).append(result)
     for source_id in _progressing_sources(record):
-        if retry := ids_to_retry(failed.get(source_id, ())):
+        if retry := ids_to_retry(_failed(services, record.run_id, source_id)):
             services.states.stage(source_id, services.states.read(source_id))
             services.states.commit(source_id, retry=retry)
 
@@ -826,9 +830,10 @@ def _source_reports(services: Services, record: RunRecord) -> list[source_health
     return reports
 
 
-def _failed(services: Services, run_id: str) -> list[ItemResult]:
-    entries = services.ledger.results(run_id, kind=OutcomeKind.FAILED)
-    return [entry.result for entry in entries if entry.result is not None]
+def _failed(services: Services, run_id: str, source_id: str | None = None) -> Iterator[ItemResult]:
+    for entry in services.ledger.results(run_id, kind=OutcomeKind.FAILED, source_id=source_id):
+        if entry.result is not None:
+            yield entry.result
 
 
 def _replay_command(result: ItemResult) -> str:
@@ -875,17 +880,16 @@ def run_now(
     return finish_run(services, run_id)
 
 
-def file_references(paths: Sequence[str], services: Services) -> list[ArticleRef | ItemResult]:
+def file_references(paths: Iterable[str], services: Services) -> Iterator[ArticleRef | ItemResult]:
     """References to what stands at these paths: files, folders (recursively) or URLs, for a run by hand."""
-    found: list[ArticleRef | ItemResult] = []
     with services.web() as web:
         for path in paths:
             location = path if "://" in path else _absolute(path)
             by_hand = Source(id=BY_HAND, kind=SourceKind.FOLDER, location=location)
             if path.lower().startswith(("http://", "https://")):
-                found += refs_of_urls([path], by_hand)
+                yield from refs_of_urls([path], by_hand)
                 continue
-            found += discover(
+            yield from discover(
                 by_hand,
                 window=None,
                 base_dir=Path.cwd(),
@@ -893,7 +897,6 @@ def file_references(paths: Sequence[str], services: Services) -> list[ArticleRef
                 now=services.now(),
                 settings=services.settings,
             )
-    return found
 
 
 def _absolute(path: str) -> str:

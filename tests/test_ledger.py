@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-from collections.abc import Iterator, Sequence
+import tracemalloc
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 from pipeline.errors import Reason
 from pipeline.ledger import Capture, Ledger, RunRecord
 from pipeline.models import ArchiveAddress, ArticleRef, ItemResult, Outcome, OutcomeKind, StatedFacts
+from pipeline.worklist import WorkList
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INDEXED = Outcome(kind=OutcomeKind.INDEXED)
@@ -45,23 +47,24 @@ def address(number: int = 1) -> ArchiveAddress:
 def plan(
     ledger: Ledger,
     run_id: str,
-    items: Sequence[ArticleRef | ItemResult],
+    items: Iterable[ArticleRef | ItemResult],
     *,
     now: datetime = NOON,
     sources: Sequence[str] = ("s",),
     batch_size: int = 2,
     stale_after: timedelta = timedelta(hours=2),
 ) -> RunRecord:
-    return ledger.plan(
-        run_id,
-        items,
-        kind="test",
-        request={"sources": list(sources)},
-        source_ids=sources,
-        batch_size=batch_size,
-        now=now,
-        stale_before=now - stale_after,
-    )
+    with WorkList(items) as work:
+        return ledger.plan(
+            run_id,
+            work,
+            kind="test",
+            request={"sources": list(sources)},
+            source_ids=sources,
+            batch_size=batch_size,
+            now=now,
+            stale_before=now - stale_after,
+        )
 
 
 def open_names(ledger: Ledger, run: RunRecord) -> list[str]:
@@ -71,6 +74,10 @@ def open_names(ledger: Ledger, run: RunRecord) -> list[str]:
 def end(ledger: Ledger, run_id: str, position: int, ref: ArticleRef, outcome: Outcome = INDEXED) -> None:
     result = ItemResult(ref=ref, outcome=outcome, stage="index", document_id=f"id-{ref.name}")
     ledger.record_outcomes(run_id, [(position, result)], now=NOON)
+
+
+def end_all(ledger: Ledger, run_id: str) -> None:
+    ledger.close_open_items(run_id, BROKEN, now=NOON)
 
 
 def finish(ledger: Ledger, run_id: str) -> None:
@@ -131,6 +138,27 @@ def test_the_tally_balances_once_everything_has_ended(ledger: Ledger) -> None:
     end(ledger, "r", 1, refs[1])
     assert ledger.tally("r").as_dict()["outcomes"]["indexed"] == 3
     assert {source: counts.discovered for source, counts in ledger.tally_by_source("r").items()} == {"s": 2, "t": 1}
+
+
+def test_a_run_of_any_size_takes_the_same_memory(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planned, taken over and told of, four times as many references need no more memory at any moment."""
+    monkeypatch.setattr("pipeline.ledger._CHUNK", 50)  # so that a few hundred are many
+    facts = StatedFacts(content_html="x" * 40_000)
+
+    def peak(run_id: str, count: int) -> int:
+        named = (replace(url_ref(f"{run_id}{number}"), facts=facts) for number in range(count))
+        tracemalloc.start()
+        plan(ledger, run_id, named, batch_size=100)
+        finish(ledger, run_id)
+        plan(ledger, f"after {run_id}", [])
+        assert sum(1 for _ in ledger.results(f"after {run_id}")) == count
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        end_all(ledger, f"after {run_id}")
+        return highest
+
+    peak("warm", 10)
+    assert peak("large", 600) < 1.3 * peak("small", 150)
 
 
 # ------------------------------------------------------------------------------------------- taking over

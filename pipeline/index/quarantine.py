@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import Any, TypeVar
 
 from elasticsearch import Elasticsearch, helpers
@@ -55,32 +56,30 @@ def entry_id(ref: ArticleRef) -> str:
 
 def entries_of(
     results: Iterable[ItemResult], *, at: datetime, run_id: str, command: Callable[[ItemResult], str]
-) -> list[Entry]:
+) -> Iterator[Entry]:
     """Entries for all results that ended as failed. ``command`` gives the command line that tries one again."""
-    return [
-        Entry(
-            ref=result.ref,
-            stage=result.stage,
-            reason=result.outcome.reason,
-            message=result.outcome.detail,
-            last_failed_at=at,
-            run_id=run_id,
-            command=command(result),
-            archived=result.archived or result.ref.archived,
-        )
-        for result in results
-        if result.outcome.kind is OutcomeKind.FAILED and result.outcome.reason is not None
-    ]
+    for result in results:
+        if result.outcome.kind is OutcomeKind.FAILED and result.outcome.reason is not None:
+            yield Entry(
+                ref=result.ref,
+                stage=result.stage,
+                reason=result.outcome.reason,
+                message=result.outcome.detail,
+                last_failed_at=at,
+                run_id=run_id,
+                command=command(result),
+                archived=result.archived or result.ref.archived,
+            )
 
 
-def put(client: Elasticsearch, entries: Sequence[Entry], *, prefix: str = "news", wait_seconds: float = 60) -> None:
+def put(client: Elasticsearch, entries: Iterable[Entry], *, prefix: str = "news", wait_seconds: float = 60) -> None:
     """Store entries; one that is there already keeps its first_failed_at and counts an attempt more.
 
     Raises IndexUnavailableError after ``wait_seconds``.
     """
     index = Names(prefix).quarantine
-    latest = {entry.id: entry for entry in entries}
-    for chunk in _chunks(list(latest.values())):
+    for some in _chunks(entries):
+        chunk = list({entry.id: entry for entry in some}.values())
         known = _fetch(client, index, [entry.id for entry in chunk], wait_seconds)
         merged = [_after(known.get(entry.id), entry) for entry in chunk]
         actions = [{"_index": index, "_id": entry.id, "_source": to_source(entry)} for entry in merged]
@@ -91,7 +90,8 @@ def remove(client: Elasticsearch, refs: Iterable[ArticleRef], *, prefix: str = "
     """Take references out, because they succeeded. Returns how many were in."""
     index = Names(prefix).quarantine
     removed = 0
-    for chunk in _chunks(sorted({entry_id(ref) for ref in refs})):
+    for some in _chunks(refs):
+        chunk = sorted({entry_id(ref) for ref in some})
         present = list(_fetch(client, index, chunk, wait_seconds))
         _send(client, [{"_op_type": "delete", "_index": index, "_id": key} for key in present], wait_seconds)
         removed += len(present)
@@ -182,8 +182,10 @@ def _after(known: Entry | None, entry: Entry) -> Entry:
     return replace(entry, attempts=known.attempts + more, first_failed_at=known.first_failed_at)
 
 
-def _chunks(items: list[T]) -> Iterable[list[T]]:
-    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(items)
+    while some := list(islice(left, _CHUNK)):
+        yield some
 
 
 def _fetch(client: Elasticsearch, index: str, keys: Sequence[str], wait_seconds: float) -> dict[str, Entry]:

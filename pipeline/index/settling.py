@@ -169,6 +169,11 @@ class _Member:
         cluster = decided[self.leader]["cluster_id"] if self.leader in decided else self.leaders_cluster
         return follow(cluster, self.alike)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is placed, and stands where it is placed, whatever becomes of others."""
+        return (self.leader is None or self.stays) and not _placed(self.stored, self.placement({}))
+
 
 def settled_clusters(members: Iterable[_Member]) -> dict[str, dict[str, Any]]:
     """The placement of each, by id. Pure: the oldest first, for everybody follows somebody older."""
@@ -191,47 +196,55 @@ class _Settling:
         return self._texts() or self._clusters()
 
     def _texts(self) -> int:
-        hashes: set[str] = set()
-        for page in self.reader.all(self.written, ["content_hash"]):
-            hashes.update(stored.source["content_hash"] for stored in page if "content_hash" in stored.source)
         changes: list[Change] = []
-        wanted = sorted(hashes)
-        for start in range(0, len(wanted), _ROUND):
-            query = {"terms": {"content_hash": wanted[start : start + _ROUND]}}
+        shared: set[str] = set()  # what only one article says is forgotten: a run may be of any size
+        for page in self.reader.all(self.written, ["content_hash"]):
+            hashes = {stored.source["content_hash"] for stored in page if "content_hash" in stored.source} - shared
             groups: dict[str, dict[str, Stored]] = defaultdict(dict)
-            for page in self.reader.all(query, _TEXTS):
-                for stored in page:
+            for some in self.reader.all({"terms": {"content_hash": sorted(hashes)}}, _TEXTS):
+                for stored in some:
                     groups[stored.source["content_hash"]][stored.id] = stored
-            for group in groups.values():
-                if len(group) > 1 and (found := settled_texts(list(group.values()), self.since)):
+            for content_hash, group in groups.items():
+                if len(group) == 1:
+                    continue
+                shared.add(content_hash)
+                if found := settled_texts(list(group.values()), self.since):
                     whole = self.reader.search({"ids": {"values": [found[0].target.id]}}, ["body"])
                     if whole and comparable(whole[0].source.get("body", "")):
                         changes += found
         return self._apply(changes)
 
     def _clusters(self) -> int:
+        # What is kept grows with the copies alone, not with the run: no signatures, and of articles that are like no
+        # other and say so already nothing at all.
         members: dict[str, _Member] = {}
-        copies: list[Stored] = []
+        copies: dict[str, Stored] = {}
         waiting: deque[Stored] = deque()
-        known: set[str] = set()
+        followers: set[str] = set()
 
         def look_at(some: Iterable[Stored]) -> None:
             for stored in some:
-                if stored.id not in known:
-                    known.add(stored.id)
-                    (waiting if stored.is_original else copies).append(stored)
+                if stored.is_original:
+                    waiting.append(stored)
+                else:
+                    copies[stored.id] = _without_signature(stored)
+
+        def follow_up(some: Iterable[Stored]) -> None:
+            new = [stored for stored in some if stored.id not in followers]
+            followers.update(stored.id for stored in new)
+            look_at(new)
 
         def work() -> None:
             while waiting:
                 some = [waiting.popleft() for _ in range(min(len(waiting), _ROUND))]
                 near = self.reader.near({band for stored in some if self._is_open(stored) for band in _bands(stored)})
                 for stored in some:
-                    member = self._member(stored, near, look_at)
-                    # Without the signatures a large run fits into memory.
-                    members[stored.id] = replace(member, stored=_without_signature(stored))
+                    member = self._member(stored, near, follow_up)
+                    if not member.is_settled:
+                        members[stored.id] = replace(member, stored=_without_signature(stored))
 
         for page in self.reader.all(self.written, COMPARED):
-            look_at(page)
+            look_at(stored for stored in page if stored.id not in followers)
             work()
         decided = settled_clusters(members.values())
         changes = [
@@ -243,11 +256,11 @@ class _Settling:
         for start in range(0, len(moved), _ROUND):
             for page in self.reader.all({"terms": {"duplicate_of": moved[start : start + _ROUND]}}, COMPARED):
                 look_at(page)
-        originals = {stored.source["duplicate_of"] for stored in copies} - set(decided)
+        originals = {stored.source["duplicate_of"] for stored in copies.values()} - set(decided)
         clusters = {id_: placement["cluster_id"] for id_, placement in decided.items()}
         for stored in self._named(sorted(originals), ["cluster_id"]):
             clusters[stored.id] = cluster_of(stored.id, stored.source)
-        for stored in copies:
+        for stored in copies.values():
             cluster = clusters.get(stored.source["duplicate_of"])
             if cluster is not None and (fields := _placed(stored, follow(cluster, 1.0))):
                 changes.append(Change(target=stored, fields=fields))

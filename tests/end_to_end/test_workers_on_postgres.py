@@ -19,6 +19,7 @@ from pipeline import run
 from pipeline.ledger import Ledger
 from pipeline.models import ArticleRef
 from pipeline.schedule import RunRequest
+from pipeline.worklist import WorkList
 
 ARTICLES = 64
 WORKERS = 4
@@ -132,7 +133,8 @@ def test_what_a_dead_run_left_goes_to_one_of_several_planned_at_once(postgres: s
     options = {"kind": "news run", "request": {}, "source_ids": ["desk"], "batch_size": 10}
 
     def plan(run_id: str, items: list[ArticleRef], at: datetime) -> None:
-        ledger.plan(run_id, items, now=at, stale_before=at - timedelta(hours=2), **options)  # type: ignore[arg-type]
+        with WorkList(items) as work:
+            ledger.plan(run_id, work, now=at, stale_before=at - timedelta(hours=2), **options)  # type: ignore[arg-type]
 
     plan("dead", refs, now)
     later = now + timedelta(hours=3)
