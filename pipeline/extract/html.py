@@ -11,7 +11,7 @@ from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from pipeline.errors import ArticleRejected, Reason
-from pipeline.extract import metadata
+from pipeline.extract import metadata, picture, topics
 from pipeline.extract.body import extract_body
 from pipeline.extract.dates import Statement, choose, date_in_url, is_earlier
 from pipeline.extract.encoding import decode
@@ -83,14 +83,13 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     stated = read_structured(tree, title.text_content()[:500] if title is not None else None)
     address = _address(page, stated)
     domain = metadata.domain_of(address.canonical or address.own)
-    publisher = metadata.publisher(stated, domain)
-    headline = metadata.headline(tree, stated, publisher.value if publisher else None, domain, page.ref.facts)
+    publisher = metadata.publisher(tree, stated, address.canonical or address.own)
+    site = publisher.value if publisher else None
+    headline = metadata.headline(tree, stated, site, domain, page.ref.facts, address.canonical or address.own)
     title_text = headline.value if headline else ""
     nearby = read_nearby(tree, title_text)
     published, modified = _dates(page, tree, stated, address, title_text, nearby)
-    people, people_origin = metadata.authors(
-        tree, stated, publisher.value if publisher else None, page.ref.facts, read_bylines(nearby)
-    )
+    people, people_origin = metadata.authors(tree, stated, site, page.ref.facts, read_bylines(nearby))
     evidence = Evidence(has_date=_dated_by_article(published), has_authors=bool(people))
     refuse_by_statements(stated, address.canonical or address.own, title_text, evidence)
     _drop_scripts(tree)
@@ -100,25 +99,27 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     refuse_by_text(tree, stated, address.canonical or address.own, title_text, text, settings, evidence)
     if headline is None:
         headline = metadata.Found(text.partition("\n")[0][:200].strip(), "text")
-    summary = metadata.description(stated, page.ref.facts)
-    part = metadata.section(stated, tree, nearby.beside_headline(), people)
-    tags, tags_origin = metadata.keywords(stated, page.ref.facts)
-    picture = metadata.image(stated, address.canonical or address.own)
+    summary = metadata.description(stated, page.ref.facts, headline.value, site)
+    part = topics.section(
+        stated, tree, headline=headline.value, site=site, beside_headline=nearby.beside_headline(), people=people
+    )
+    tags, tags_origin = topics.keywords(stated, tree, page.ref.facts, site)
+    image = picture.image(stated, tree, address.canonical or address.own, headline=headline.value, site=site)
     language = metadata.language(tree, stated)
     origins = {
         "headline": headline.origin, "body": body.origin, "encoding": f"{decoded.encoding} ({decoded.basis})", "canonical_url": address.origin,
         "authors": people_origin, "keywords": tags_origin, "description": summary.origin if summary else "", "section": part.origin if part else "",
-        "publisher": publisher.origin if publisher else "", "image": picture.origin if picture else "",
+        "publisher": publisher.origin if publisher else "", "image": image.origin if image else "",
         "stated_language": language.origin if language else "",
     }  # fmt: skip
     return Article(
         ref=page.ref, url=page.final_url or page.url, canonical_url=address.canonical, headline=fix_mojibake(headline.value), body=text,
         fetched_at=page.fetched_at, description=fix_mojibake(summary.value) if summary else None, authors=people,
-        section=part.value if part else None, keywords=tags, image=picture.value if picture else None,
-        publisher=publisher.value if publisher else None, published=published, modified=modified,
+        section=part.value if part else None, keywords=tags, image=image.value if image else None,
+        publisher=site, published=published, modified=modified,
         stated_language=language.value if language else page.ref.facts.language, is_accessible_for_free=metadata.is_free(stated), captions=body.captions,
         removed=tuple(RemovedText(kind="furniture", text=line) for line in body.removed),
-        origins=tuple((name, origin) for name, origin in origins.items() if origin), word_count=len(text.split()), archived=page.archived,
+        origins=tuple((name, origin) for name, origin in origins.items() if origin), word_count=metadata.word_count(text), archived=page.archived,
     )  # fmt: skip
 
 

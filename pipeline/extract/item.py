@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import ArticleFailed, ArticleRejected, Reason
-from pipeline.extract import metadata
+from pipeline.extract import metadata, picture, topics
 from pipeline.extract.body import extract_body
 from pipeline.extract.dates import Statement, choose, date_in_url
 from pipeline.extract.encoding import decode
@@ -49,13 +49,15 @@ def extract_text(page: RawPage, settings: ExtractSettings) -> Article:
     people = tuple(
         dict.fromkeys(name for value in (cleaned.authors or facts.authors) for name in metadata.split_names(value))
     )
+    tags = tuple(topics.tags_of(facts.keywords))
     return Article(
         ref=page.ref, url=url, canonical_url=_canonical(url), headline=headline or _name_of(page), body=cleaned.body, fetched_at=page.fetched_at,
         description=cleaned.description or (plain(facts.description) if facts.description else None), authors=people,
-        keywords=facts.keywords, published=choose(published, ceiling=page.fetched_at), modified=choose(modified, ceiling=page.fetched_at),
+        keywords=tags, published=choose(published, ceiling=page.fetched_at), modified=choose(modified, ceiling=page.fetched_at),
         stated_language=facts.language, captions=cleaned.captions, removed=cleaned.removed,
-        origins=_origins(headline=origin, body="text", authors="text" if cleaned.authors else "source" if people else "", encoding=f"{decoded.encoding} ({decoded.basis})"),
-        word_count=len(cleaned.body.split()), archived=page.archived,
+        origins=_origins(headline=origin, body="text", authors="text" if cleaned.authors else "source" if people else "", keywords="source" if tags else "",
+                         description="text" if cleaned.description else "source" if facts.description else "", encoding=f"{decoded.encoding} ({decoded.basis})"),
+        word_count=metadata.word_count(cleaned.body), archived=page.archived,
     )  # fmt: skip
 
 
@@ -94,14 +96,20 @@ def extract_json(page: RawPage, settings: ExtractSettings) -> Article:
     )
     description = _string(item, "description") or facts.description
     language = _string(item, "language") or facts.language
+    section, publisher = _string(item, "section"), _string(item, "publisher")
+    image = picture.absolute(_string(item, "image") or "", url)
+    stated_tags = _strings(item, "keywords")
+    tags = tuple(topics.tags_of(stated_tags or facts.keywords))
     return Article(
         ref=page.ref, url=url, canonical_url=_canonical(url), headline=fix_mojibake(headline), body=body, fetched_at=page.fetched_at,
-        description=fix_mojibake(plain(description)) or None if description else None, authors=names, section=_string(item, "section"),
-        keywords=tuple(_strings(item, "keywords") or facts.keywords), image=_string(item, "image"), publisher=_string(item, "publisher"),
+        description=fix_mojibake(plain(description)) or None if description else None, authors=names, section=section,
+        keywords=tags, image=image, publisher=publisher,
         published=choose(published, ceiling=page.fetched_at), modified=choose(modified, ceiling=page.fetched_at),
         stated_language=language.replace("_", "-").lower() if language else None, captions=captions, removed=removed,
-        origins=_origins(headline="item", body="item", authors="item" if people else "source" if names else "", encoding=f"{decoded.encoding} ({decoded.basis})"),
-        word_count=len(body.split()), archived=page.archived,
+        origins=_origins(headline="item", body="item", authors="item" if people else "source" if names else "",
+                         description="item" if item.get("description") else "source" if description else "", keywords="item" if stated_tags else "source" if tags else "",
+                         section="item" if section else "", publisher="item" if publisher else "", image="item" if image else "", encoding=f"{decoded.encoding} ({decoded.basis})"),
+        word_count=metadata.word_count(body), archived=page.archived,
     )  # fmt: skip
 
 

@@ -9,19 +9,19 @@ origin is kept. What the source said of the article (feed, sitemap, list) comes 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from lxml.html import HtmlElement
 
-from pipeline.extract.dates import Statement, find_date
+from pipeline.extract.dates import Statement
 from pipeline.extract.structured import Structured, plain, text_of, types_of
 from pipeline.models import StatedFacts
 from pipeline.urls import registered_domain
 
-MAX_KEYWORDS = 50
 MAX_AUTHORS = 20
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•»«:~/⁄]+\s+|\s*[|»]\s*|\s+::\s+")
@@ -36,6 +36,28 @@ _TITLE_META = (
     "dcterms.title",
 )
 _SAME_MATTER = 0.4
+_LEAST_CUT = 100
+_HOME_PATH = re.compile(r"/(?:[a-z]{2}(?:[-_][A-Za-z]{2})?/?)?")
+_DESCRIPTION_META = (
+    "description",
+    "twitter:description",
+    "sailthru.description",
+    "dc.description",
+    "dcterms.description",
+)
+_MORE = re.compile(
+    r"(?<=[….!?\]])\s*(?:continue reading|read (?:more|on)|weiterlesen|lire la suite|leer más|leggi tutto)\b[^.!?]{0,80}$|\s*[→»]+$",
+    re.IGNORECASE,
+)
+_LONGEST_SUMMARY = 1_000
+_PLATFORMS = frozenset(
+    {"medium", "substack", "wordpress", "blogger", "blogspot", "tumblr", "ghost", "squarespace", "wix", "weebly"}
+)
+_PUBLISHER_META = (
+    "application-name", "dc.publisher", "dcterms.publisher", "publisher", "sailthru.publisher", "citation_journal_title",
+)  # fmt: skip
+_CHARACTER_WORD = re.compile("[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
+_SITE_TYPES = frozenset({"WebSite", "Organization", "NewsMediaOrganization", "Corporation"})
 _PUBLISHED_META = (
     "article:published_time", "og:article:published_time", "og:published_time", "article:published", "article:published_date",
     "datepublished", "date_published", "published_time", "publish_date", "publish-date", "published-date", "published_date", "publishdate", "pubdate",
@@ -64,7 +86,7 @@ _BY = re.compile(
 )
 _AND = re.compile(r"\s*(?:;|\||\band\b|\bund\b|\bet\b|\by\b(?=\s+[A-Z])|&|\s/\s|\n)\s*")
 _CREDENTIAL = re.compile(
-    r"(?:(?:[A-Z][A-Za-z]{0,3}\.?){1,4}(?:[- ][A-Z0-9]{1,5})*|Ph\.?\s?D\.?|M\.?D\.?|Esq\.?|Jr\.?|Sr\.?|I{2,3}|MBA|RDN?|R\.?N\.?|DVM|CPA|CFP®?|[A-Z][A-Za-z®.-]*[A-Z][A-Za-z®.-]*)(?:\s*\([^)]*\))?"
+    r"(?:(?=.*[A-Z].*[A-Z]|.*\.)(?:[A-Z][A-Za-z]{0,3}\.?){1,4}(?:[- ][A-Z0-9]{1,5})*|Ph\.?\s?D\.?|M\.?D\.?|Esq\.?|Jr\.?|Sr\.?|I{2,3}|MBA|RDN?|R\.?N\.?|DVM|CPA|CFP®?|[A-Z][A-Za-z®.-]*[A-Z][A-Za-z®.-]*)(?:\s*\([^)]*\))?"
 )
 _JOB = re.compile(
     r"\b(?:director|editors?|reporters?|writers?|correspondents?|founder|co-?founder|officer|manager|specialist|experts?|analysts?|producers?"
@@ -85,7 +107,14 @@ _NOT_THE_AUTHOR = re.compile(
     r"comment|bio|avatar|image|photo|social|related|list|title|date|link-?list|footer|reviewer|quote|testimonial"
 )
 _AUTHOR_NAME = re.compile(r"author[-_]*name|\bauthor\b|byline")
-_BREADCRUMB = re.compile(r"bread-?crumbs?|fil-?d?-?ariane|migas(?:-de-pan)?|brotkrumen|brödsmulor", re.IGNORECASE)
+_WRITTEN_BY = re.compile(
+    r"written by|author|by|(?:geschrieben|verfasst) von|autor|écrit par|auteur|escrito por|escrit per|scritto da|autore|geschreven door|skre[vb]et a[fv]|skriv(?:en|et) av|napisane przez",
+    re.IGNORECASE,
+)
+_AUTHOR_PAGE = re.compile(
+    r"/(?:authors?|autor(?:en|es|i|a)?|auteurs?|redaktion|redaccion|profiles?|by|contributors?|columnists?|journalists?|reporters?|writers?)/(?:[^/?#]+/)?([^/?#.]+)(?:\.html?)?/?(?:[?#]|$)",
+    re.IGNORECASE,
+)
 _CAPITALIZED = re.compile(r"\W*[^\W\d_]*[A-ZÀ-ÖØ-Þ\u0370-\uffff]")
 _DATEISH = re.compile(
     r"(?:\b(?:on\s+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d{1,2},?\s+\d{4}|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}|\b(?:19|20)\d\d-\d\d).*$",
@@ -102,9 +131,14 @@ class Found:
 
 
 def headline(
-    tree: HtmlElement, stated: Structured, publisher: str | None, domain: str | None, facts: StatedFacts
+    tree: HtmlElement,
+    stated: Structured,
+    publisher: str | None,
+    domain: str | None,
+    facts: StatedFacts,
+    url: str | None = None,
 ) -> Found | None:
-    """The article's headline without the site's name."""
+    """The article's headline without the site's name, and without the section's that the address names too."""
     h1s, headings = _headings(tree)
     title_element = next(tree.iter("title"), None)
     page_title = plain(title_element.text_content()[:2000]) if title_element is not None else ""
@@ -127,11 +161,29 @@ def headline(
     candidates += [Found(text, "page") for text in h1s[:3]]
     if facts.title:
         candidates.append(Found(plain(facts.title), "source"))
-    for candidate in candidates:
-        value = strip_site_name(candidate.value, names, headings)
+    folders = _folders(url)
+    stripped = [
+        Found(strip_site_name(found.value, names, headings, domain, folders), found.origin) for found in candidates
+    ]
+    for candidate in stripped:
+        value = candidate.value
         if len(value) >= 3 and not _JUNK_TITLE.fullmatch(value) and value.casefold() not in names:
-            return Found(value, candidate.origin)
+            if candidate.origin == "page":
+                return candidate
+            whole = [found for found in stripped if _is_cut(value, found.value)]
+            return max(whole, key=lambda found: len(found.value), default=candidate)
     return None
+
+
+def _is_cut(value: str, other: str) -> bool:
+    """Whether a headline stops within what another statement goes on to say: many systems cut at 110 characters."""
+    start = value.rstrip(" .…")
+    return (len(value) >= _LEAST_CUT or start != value) and len(start) < len(other) <= 300 and other.startswith(start)
+
+
+def _folders(url: str | None) -> frozenset[str]:
+    """The folders that an address names, from which sites build sections' names."""
+    return frozenset(letters_of(part) for part in urlsplit(url or "").path.split("/")[:-1] if part)
 
 
 def _headings(tree: HtmlElement) -> tuple[list[str], list[str]]:
@@ -142,11 +194,32 @@ def _headings(tree: HtmlElement) -> tuple[list[str], list[str]]:
         text = " ".join(" ".join(element.itertext()).split())
         if 0 < len(text) <= 300:
             every.append(text)
-            if element.tag == "h1":
+            if element.tag == "h1" and not _is_masthead(element, text):
                 main.append(text)
         if len(every) >= 200:
             break
     return main, every
+
+
+def _is_masthead(element: HtmlElement, text: str) -> bool:
+    """Whether a heading is all one link to the home page, which makes it the name of the site."""
+    link = element.find(".//a")
+    return link is not None and leads_home(link.get("href") or "") and plain(link.text_content()[:600]) == plain(text)
+
+
+def leads_home(href: str) -> bool:
+    """Whether an address, whole or not, is that of a home page, or of the one of a language."""
+    try:
+        parts = urlsplit(href.strip())
+    except ValueError:
+        return False
+    return (
+        bool(href.strip())
+        and parts.scheme in ("", "http", "https")
+        and (not parts.path or _HOME_PATH.fullmatch(parts.path) is not None)
+        and not parts.fragment
+        and not parts.query
+    )
 
 
 def _likeness(one: str, other: str) -> float:
@@ -158,70 +231,148 @@ def _likeness(one: str, other: str) -> float:
     return common / max(1, min(map(len, words)))
 
 
-def strip_site_name(title: str, names: Iterable[str], headings: Iterable[str] = ()) -> str:
+def strip_site_name(
+    title: str,
+    names: Iterable[str],
+    headings: Iterable[str] = (),
+    domain: str | None = None,
+    folders: frozenset[str] = frozenset(),
+) -> str:
     """``title`` without the site's name before or after a separator.
 
-    A segment goes where it is the site's name, or where what stays is word for word a heading of the page.
+    A segment goes where it is the site's name, where what stays is word for word a heading of the page, or at the end
+    where it spells the site's ``domain`` or one of the ``folders`` of the page's address.
     """
     title = " ".join(title.split())
     matches = list(_SEPARATOR.finditer(title))
-    known = {_key(name) for name in names if name}
-    heads = {_key(heading) for heading in headings}
+    known = {letters_of(name) for name in names if name}
+    heads = {letters_of(heading) for heading in headings}
     for match in matches:
-        if _key(title[: match.start()]) in heads and _key(title) not in heads:
+        if letters_of(title[: match.start()]) in heads and letters_of(title) not in heads:
             return title[: match.start()]
     for match in matches:
-        if _key(title[match.end() :]) in heads and _key(title) not in heads:
+        if letters_of(title[match.end() :]) in heads and letters_of(title) not in heads:
             return title[match.end() :]
     for match in reversed(matches):
         if _is_name(title[match.end() :], known):
-            return strip_site_name(title[: match.start()], names)
+            return strip_site_name(title[: match.start()], names, (), domain, folders)
+    for match in matches[-1:]:
+        last, rest = title[match.end() :], title[: match.start()]
+        if len(rest.split()) >= 3 and (spells_domain(last, domain) or letters_of(last) in folders):
+            return rest
     for match in matches[:1]:
         if _is_name(title[: match.start()], known):
             return title[match.end() :]
     return title
 
 
-def publisher(stated: Structured, domain: str | None) -> Found | None:
-    """The name of the site or publisher."""
-    node = stated.resolve(stated.article.get("publisher") or stated.article.get("sourceOrganization"))
-    if isinstance(node, list):
-        node = stated.resolve(node[0]) if node else None
-    if (value := text_of(node, 200)) and not value.startswith("http"):
-        return Found(value, "jsonld")
-    if value := stated.first_meta("og:site_name"):
-        return Found(value, "opengraph")
-    if value := stated.first_meta(
-        "application-name",
-        "dc.publisher",
-        "dcterms.publisher",
-        "publisher",
-        "sailthru.publisher",
-        "citation_journal_title",
-    ):
-        return Found(value, "meta")
-    for node in stated.nodes:
-        if "WebSite" in types_of(node) and (value := text_of(node.get("name"), 200)):
-            return Found(value, "jsonld")
+def publisher(tree: HtmlElement, stated: Structured, url: str | None) -> Found | None:
+    """The name of the site or publisher, without its motto; the domain where no name is stated.
+
+    On platforms where everybody publishes, the platform is not the publisher.
+    """
+    domain = domain_of(url)
+    for origin, value in _publisher_statements(stated):
+        name = site_name(value, domain) if value else ""
+        if name and not name.startswith("http") and (name.casefold() not in _PLATFORMS or spells_domain(name, domain)):
+            return Found(name, origin)
+    title = tree.findtext(".//title") or ""
+    segments = [segment.strip() for segment in _SEPARATOR.split(" ".join(title[:1_000].split()))]
+    for segment in (segments[-1:] + segments[:1]) if len(segments) > 1 else []:
+        if spells_domain(segment, domain):
+            return Found(segment, "title")
+    if domain and domain.partition(".")[0] in _PLATFORMS:
+        domain = (urlsplit(url or "").hostname or domain).removeprefix("www.")
     return Found(domain, "url") if domain else None
 
 
-def description(stated: Structured, facts: StatedFacts) -> Found | None:
-    """The summary that the page gives of itself."""
-    for origin, value in (
-        ("opengraph", stated.first_meta("og:description")),
-        (
-            "meta",
-            stated.first_meta(
-                "description", "twitter:description", "sailthru.description", "dc.description", "dcterms.description"
-            ),
-        ),
-        ("jsonld", text_of(stated.article.get("description"))),
-        ("source", plain(facts.description) if facts.description else None),
-    ):
-        if value and len(value) > 10:
-            return Found(value, origin)
+def _publisher_statements(stated: Structured) -> Iterator[tuple[str, str | None]]:
+    node = stated.resolve(stated.article.get("publisher") or stated.article.get("sourceOrganization"))
+    if isinstance(node, list):
+        node = stated.resolve(node[0]) if node else None
+    yield "jsonld", text_of(node, 200)
+    yield "opengraph", stated.first_meta("og:site_name")
+    yield "meta", stated.first_meta(*_PUBLISHER_META)
+    for node in stated.nodes:
+        if "WebSite" in types_of(node):
+            yield "jsonld", text_of(node.get("name"), 200)
+
+
+def site_name(value: str, domain: str | None) -> str:
+    """A site's name without what templates set beside it ("Example Times | News, sports and weather").
+
+    Of several segments, the one that is the domain's name is taken; a first one that begins as the domain does, too.
+    """
+    segments = [segment.strip() for segment in _SEPARATOR.split(value.strip(" |-–—»:"))]
+    segments = [segment for segment in segments if segment]
+    label = letters_of((domain or "").partition(".")[0])
+    for segment in segments if len(segments) > 1 and len(label) >= 4 else []:
+        if letters_of(segment).removeprefix("the") == label.removeprefix("the"):
+            return segment
+    if len(segments) > 1 and len(label) >= 4:
+        key = letters_of(segments[0])
+        if len(key) >= 4 and (label.startswith(key) or key.startswith(label)):
+            return segments[0]
+    return value.strip(" |-–—»:")
+
+
+def spells_domain(segment: str, domain: str | None) -> bool:
+    """Whether a short text is the name in a domain: "The Wine Society" (thewinesociety.com), "Koia" (drinkkoia.com),
+    "Farm Bureau Financial Services" (fbfs.com)."""
+    key, label = letters_of(segment), letters_of((domain or "").partition(".")[0])
+    words = re.findall(r"[^\W_]+", segment)
+    if not key or not label or len(words) > 5:
+        return False
+    if letters_of(domain or "") == key or key.removeprefix("the") == label.removeprefix("the"):
+        return True
+    if len(key) >= 4 and (label.startswith(key) or label.endswith(key)):
+        return True
+    initials = "".join(word[0] for word in words if word.casefold() not in ("the", "of", "and", "for")).casefold()
+    return (len(label) >= 5 and key.startswith(label)) or (len(label) >= 3 and initials == label)
+
+
+def description(stated: Structured, facts: StatedFacts, headline: str = "", site: str | None = None) -> Found | None:
+    """The summary that the page gives of its article.
+
+    What only repeats the headline or the site's name, or is the site's own motto (JSON-LD says so of it), is passed
+    over. Where a summary is cut off, another statement that goes on beyond the cut is taken in its place.
+    """
+    told = [
+        Found(_MORE.sub("", value).strip(), origin)
+        for origin, value in (
+            ("opengraph", stated.first_meta("og:description")),
+            *(("meta", stated.first_meta(name)) for name in _DESCRIPTION_META),
+            ("jsonld", text_of(stated.article.get("description"))),
+            ("source", plain(facts.description) if facts.description else None),
+        )
+        if value
+    ]
+    not_these = {letters_of(text) for text in (headline, site or "", *_mottos(stated))}
+    for found in told:
+        if len(found.value) > 10 and letters_of(found.value) not in not_these:
+            return max(
+                (other for other in told if _goes_on(found.value, other.value)),
+                key=lambda f: len(f.value),
+                default=found,
+            )
     return None
+
+
+def _mottos(stated: Structured) -> Iterator[str]:
+    for node in stated.nodes:
+        if _SITE_TYPES & set(types_of(node)) and (value := text_of(node.get("description"))):
+            yield value
+
+
+def _goes_on(cut: str, other: str) -> bool:
+    """Whether a text begins as a cut-off one does, and says more, but is no whole article."""
+    start = cut.rstrip(" .…[]")
+    return (
+        not re.search(r"[^.][.!?][\"'”’)]*$", cut)
+        and len(start) >= 40
+        and len(start) < len(other.rstrip(" .…[]")) <= _LONGEST_SUMMARY
+        and other.startswith(start)
+    )
 
 
 def authors(
@@ -244,11 +395,11 @@ def authors(
 
 
 def _is_organization(name: str, stated: Structured, site: str | None) -> bool:
-    key = _key(name)
-    if site and (key == _key(site) or (len(key) > 4 and _key(site).startswith(key))):
+    key = letters_of(name)
+    if site and (key == letters_of(site) or (len(key) > 4 and letters_of(site).startswith(key))):
         return True
     return any(
-        _key(text_of(node.get("name"), 200) or "") == key
+        letters_of(text_of(node.get("name"), 200) or "") == key
         for node in stated.nodes
         if {"Organization", "NewsMediaOrganization", "Corporation", "WebSite"} & set(types_of(node))
     )
@@ -259,13 +410,16 @@ def split_names(value: str) -> list[str]:
     value = plain(value)
     value = re.sub(r"\S+@\S+\.\w+|https?://\S+|www\.\S+", "", value)
     value = _AFTER_NAMES.sub("", _DATEISH.sub("", _BY.sub("", _BEFORE_NAMES.sub("", value))))
+    job = bool(_JOB.search(value))
     names: list[str] = []
     for part in _AND.split(value):
         pieces = [piece.strip() for piece in part.split(",")]
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
             piece = _BY.sub("", piece).strip(" \t-–—·•⋅|:,\u00a0").removesuffix(" .")
-            if names and _JOB.search(piece):
-                continue
+            if names and (
+                _JOB.search(piece) or (number and job and " " not in piece and not _CREDENTIAL.fullmatch(piece))
+            ):
+                continue  # "Jane Doe, Home and Security Editor": what stands after a name is one person's job
             if not piece:
                 continue
             if names and len(pieces) > 1 and _CREDENTIAL.fullmatch(piece) and " " in names[-1]:
@@ -279,127 +433,6 @@ def split_names(value: str) -> list[str]:
             ):
                 names.append(piece)
     return names
-
-
-def section(
-    stated: Structured, tree: HtmlElement, beside_headline: Iterable[str] = (), people: tuple[str, ...] = ()
-) -> Found | None:
-    """The part of the paper that the article stood in.
-
-    ``beside_headline`` are the lines near the headline; ``people`` are its authors, whose names often stand there too.
-    """
-    if value := text_of(stated.article.get("articleSection"), 200):
-        return Found(value, "jsonld")
-    if value := stated.first_meta(
-        "article:section",
-        "og:article:section",
-        "parsely-section",
-        "section",
-        "articlesection",
-        "cxenseparse:recs:category",
-    ):
-        return Found(value[:200], "meta")
-    for node in stated.nodes:
-        if "BreadcrumbList" in types_of(node) and isinstance(node.get("itemListElement"), list):
-            names = [
-                text_of(stated.resolve(item.get("item")) if not item.get("name") else item, 200)
-                for item in node["itemListElement"]
-                if isinstance(item, dict)
-            ]
-            inner = [name for name in names[1:-1] if name]
-            if inner:
-                return Found(inner[0], "jsonld")
-    for element in tree.xpath(".//*[@itemprop='articleSection'][not(self::meta)]")[:5]:
-        if value := plain(element.get("content") or element.text_content()[:1000])[:200]:
-            return Found(value, "microdata")
-    if value := _section_in_breadcrumb(tree):
-        return Found(value, "page")
-    if value := _section_beside_date(tree, beside_headline, people):
-        return Found(value, "page")
-    return None
-
-
-def _section_in_breadcrumb(tree: HtmlElement) -> str | None:
-    """The first link after the home page's in the trail that readers see over the article."""
-    for element in tree.iter("nav", "ol", "ul", "div", "p"):
-        marks = " ".join(element.get(name) or "" for name in ("class", "id", "aria-label", "itemtype"))
-        if not _BREADCRUMB.search(marks) or len(element.text_content()) > 600:
-            continue
-        links = [link for link in element.iter("a") if plain(link.text_content()[:200])]
-        if len(links) >= 2 and _leads_home(links[0].get("href") or ""):
-            return plain(links[1].text_content()[:200]) if len(links[1].text_content().strip()) <= 60 else None
-    return None
-
-
-def _leads_home(href: str) -> bool:
-    try:
-        parts = urlsplit(href.strip())
-    except ValueError:
-        return False
-    return (
-        bool(href.strip()) and parts.scheme in ("", "http", "https") and parts.path in ("", "/") and not parts.fragment
-    )
-
-
-def _section_beside_date(tree: HtmlElement, lines: Iterable[str], people: tuple[str, ...]) -> str | None:
-    """What a date line names beside the date ("3 June 2026 - Local"), if a link above the headline is named so too."""
-    menu = {plain(link.text_content()[:200]) for link in _before_headline(tree)} - set(people)
-    for line in lines:
-        if len(line) > 100 or (found := find_date(line)) is None:
-            continue
-        pieces = re.split(r"\s+[-–—]\s+|\s*[|·•›»/]\s*", f"{line[: found[1]]} | {line[found[2] :]}")
-        for label in (piece.strip(" -–—,()") for piece in pieces):
-            if 2 < len(label) <= 40 and label in menu and not re.search(r"\d", label):
-                return label
-    return None
-
-
-def _before_headline(tree: HtmlElement) -> Iterator[HtmlElement]:
-    """The links that stand above the first main heading; none where there is no such heading."""
-    links: list[HtmlElement] = []
-    for element in tree.iter("a", "h1"):
-        if element.tag == "h1":
-            yield from links
-            return
-        links.append(element)
-
-
-def keywords(stated: Structured, facts: StatedFacts) -> tuple[tuple[str, ...], str]:
-    """Tags and keywords as the page lists them."""
-    stated_words = stated.article.get("keywords")
-    for origin, values in (
-        ("jsonld", stated_words if isinstance(stated_words, list) else [stated_words]),
-        ("meta", stated.meta.get("article:tag", [])),
-        ("meta", [stated.first_meta("news_keywords", "keywords", "parsely-tags", "sailthru.tags")]),
-        ("source", list(facts.keywords)),
-    ):
-        words = [word for value in values if (text := text_of(value)) for word in _words(text)]
-        if words:
-            return tuple(dict.fromkeys(words))[:MAX_KEYWORDS], origin
-    return (), ""
-
-
-def image(stated: Structured, base: str | None) -> Found | None:
-    """The address of the article's picture, absolute where the page's own address is known."""
-    node = stated.article.get("image")
-    if isinstance(node, list):
-        node = node[0] if node else None
-    node = stated.resolve(node)
-    if isinstance(node, dict):
-        node = node.get("url") or node.get("contentUrl") or node.get("@id")
-    for origin, value in (
-        ("opengraph", stated.first_meta("og:image:secure_url", "og:image", "og:image:url")),
-        ("jsonld", node if isinstance(node, str) else None),
-        ("meta", stated.first_meta("twitter:image", "twitter:image:src", "image", "thumbnailurl")),
-    ):
-        if value and not value.startswith("data:") and len(value) <= 4000:
-            try:
-                address = urljoin(base, value.strip()) if base else value.strip()
-            except ValueError:
-                continue
-            if address.startswith(("http://", "https://")):
-                return Found(address, origin)
-    return None
 
 
 def language(tree: HtmlElement, stated: Structured) -> Found | None:
@@ -462,16 +495,50 @@ def modified_statements(tree: HtmlElement, stated: Structured) -> Iterator[State
 
 def _author_statements(tree: HtmlElement, stated: Structured, bylines: list[str]) -> Iterator[tuple[str, list[str]]]:
     yield "jsonld", list(_jsonld_people(stated, stated.article.get("author") or stated.article.get("creator")))
-    if cited := stated.meta.get("citation_author"):
+    if cited := stated.meta.get("citation_author") or stated.meta.get("citation_authors"):
         yield "meta", [_first_name_first(value) for value in dict.fromkeys(cited)]
     values = [v for name in _AUTHOR_META for v in stated.meta.get(name, ()) if not v.startswith(("http", "@"))]
     yield "meta", list(dict.fromkeys(values))[:3]
+    yield "meta", list(_card_authors(stated))
     elements = tree.xpath(
         ".//*[@itemprop='author']//*[@itemprop='name'] | .//*[@itemprop='author'][not(.//*[@itemprop='name'])]"
     )
     yield "microdata", [element.get("content") or element.text_content()[:200] for element in elements[:10]]
     yield "page", bylines
     yield "page", _marked_authors(tree)
+    yield "page", _linked_authors(tree)
+
+
+def _card_authors(stated: Structured) -> Iterator[str]:
+    """Who wrote it, by the labels of the page's preview card ("twitter:label1" and "twitter:data1", as WordPress writes them)."""
+    for number in ("1", "2"):
+        label = stated.first_meta(f"twitter:label{number}") or ""
+        if _WRITTEN_BY.fullmatch(label.strip()) and (value := stated.first_meta(f"twitter:data{number}")):
+            yield value
+
+
+def _linked_authors(tree: HtmlElement) -> list[str]:
+    """The name in the first link to an author's page that ends in that very name, and its neighbours of that kind."""
+    found: list[str] = []
+    place: HtmlElement | None = None
+    for link in tree.iter("a"):
+        address = _AUTHOR_PAGE.search(link.get("href") or "")
+        if address is None or any(element.tag in ("nav", "aside", "footer") for element in link.iterancestors()):
+            continue
+        parent = link.getparent()
+        around = parent.getparent() if parent is not None else None
+        if place is not None and around is not place:
+            break
+        name = plain(link.text_content()[:200]) or plain(link.get("aria-label") or "")
+        if " " in name and letters_of(_plain_letters(name)) == letters_of(unquote(address[1])):
+            found.append(name)
+            place = around
+    return found
+
+
+def _plain_letters(text: str) -> str:
+    """A text without accents, as addresses are written."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def _marked_authors(tree: HtmlElement) -> list[str]:
@@ -505,11 +572,6 @@ def _jsonld_people(stated: Structured, value: Any) -> Iterator[str]:
             yield text
 
 
-def _words(text: str) -> list[str]:
-    parts = re.split(r"[,;]", text) if re.search(r"[,;]", text) else [text]
-    return [part.strip() for part in parts if 0 < len(part.strip()) <= 100]
-
-
 def _site_names(publisher_name: str | None, domain: str | None, stated: Structured) -> set[str]:
     names = {
         publisher_name,
@@ -526,16 +588,25 @@ def _site_names(publisher_name: str | None, domain: str | None, stated: Structur
     return {name.casefold() for name in names if name}
 
 
-def _key(text: str) -> str:
+def letters_of(text: str) -> str:
+    """The letters and digits of a text, case folded: what two names must share to be the same."""
     return re.sub(r"[\W_]+", "", text.casefold())
 
 
 def _is_name(segment: str, known: set[str]) -> bool:
-    key = _key(segment)
+    key = letters_of(segment)
     return bool(key) and (
         key in known
         or key.removeprefix("the") in known
         or any(len(name) > 3 and name.startswith(key) and len(key) > 3 for name in known)
+    )
+
+
+def word_count(text: str) -> int:
+    """How many words a text has. Chinese and Japanese put no spaces between them; there each character counts, as in
+    word processors, but the marks between sentences don't. (Thai, Lao, Khmer and Burmese are counted by their spaces.)"""
+    return len(_CHARACTER_WORD.findall(text)) + sum(
+        any(character.isalnum() for character in piece) for piece in _CHARACTER_WORD.sub(" ", text).split()
     )
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
+from html.entities import html5
 from typing import Any
 
 from lxml.html import HtmlElement
@@ -47,6 +48,7 @@ ARTICLE_TYPES = frozenset(
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
+_CUT_ENTITY = re.compile(r"&([A-Za-z]{2,10})$")  # the last one of a text that was cut to a length
 _TAGS = re.compile(r"<[^<>]{0,1000}>")
 
 
@@ -125,6 +127,8 @@ def plain(value: str) -> str:
     """``value`` on one line, without markup and with its entities (also doubly escaped ones) resolved."""
     if "&" in value:
         value = unescape(unescape(value))
+        if (cut := _CUT_ENTITY.search(value)) and f"{cut[1]};" in html5:
+            value = value[: cut.start()] + html5[f"{cut[1]};"]
     if "<" in value:
         value = _TAGS.sub(" ", value)
     return " ".join(_CONTROL.sub(" ", value).split())
