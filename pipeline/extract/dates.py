@@ -9,9 +9,13 @@ For that reason dateparser is not used either: it completes "5 March" with the p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import get_month_names
 
 from pipeline.models import DateCandidate, DateRecord, Precision
 
@@ -38,11 +42,11 @@ _LOOSE_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _NUMERIC = re.compile(r"(?<!\d)(\d{1,2})([./-])(\d{1,2})\2((?:19|20)\d{2})(?!\d)")
 _CJK = re.compile(r"((?:19|20)\d{2})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]")
 _WORDS = re.compile(
-    r"(?<!\d)(?:(?P<day>\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?,?\s+(?:de\s+|of\s+)?(?P<month>[^\W\d_]{3,12})\.?,?\s+(?:de\s+|del\s+)?(?P<year>(?:19|20)\d{2})"
+    r"(?<!\d)(?:(?P<day>\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?,?\s+(?:de\s+|of\s+)?(?P<month>[^\W\d_][^\s\d.,;:/()|_-]{2,13})\.?,?\s+(?:de\s+|del\s+)?(?P<year>(?:19|20)\d{2})"
     r"|(?P<day3>\d{1,2})-(?P<month3>[^\W\d_]{3,9})-(?P<year3>(?:19|20)\d{2}))(?!\d)"
-    r"|(?P<month2>[^\W\d_]{3,12})\.?\s+(?P<day2>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year2>(?:19|20)\d{2})(?!\d)"
+    r"|(?P<month2>[^\W\d_][^\s\d.,;:/()|_-]{2,13})\.?\s+(?P<day2>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year2>(?:19|20)\d{2})(?!\d)"
 )
-_YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d{2}),?\s+([^\W\d_]{3,12})\.?\s+(\d{1,2})(?!\d)")
+_YEAR_FIRST = re.compile(r"(?<!\d)((?:19|20)\d{2})[.,]?\s+([^\W\d_][^\s\d.,;:/()|_-]{2,13})\.?\s+(\d{1,2})(?!\d)")
 _CLOCK = re.compile(
     r"(?<![\d:])(?P<hour>[01]?\d|2[0-3])[:.h](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?\s*(?P<half>[ap]\.?\s?m\b\.?)?"
     r"\s*\(?(?P<zone>(?:UTC|GMT)?[+-]\d{2}:?\d{2}|UTC|GMT|Z|BST|E[SD]?T|C[SD]T|M[SD]T|P[SD]?T|CET|CEST|IST|JST|AE[SD]T)?(?![\w:])",
@@ -98,7 +102,8 @@ class ParsedDate:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a date as found: where it stood, what it said. ``weak`` marks guesses, which never outvote."""
+    """One statement of a date as found: where it stood, what it said. ``weak`` marks guesses, which never
+    contradict."""
 
     source: str
     text: str | datetime | ParsedDate
@@ -140,18 +145,22 @@ def find_written_date(text: str) -> ParsedDate | None:
     return found[0] if found else None
 
 
-def find_date(text: str, start: int = 0) -> tuple[ParsedDate, int, int] | None:
-    """The first full date in ``text`` from ``start`` on, and where it begins and ends."""
+def find_date(text: str, start: int = 0, *, language: str = "") -> tuple[ParsedDate, int, int] | None:
+    """The first full date in ``text`` from ``start`` on, and where it begins and ends with its time.
+
+    ``language`` is what the page says of itself ("fr", "en-GB"): it names the months besides those that are always
+    known, and says whether 03/04/2018 is the third of April.
+    """
     found: list[tuple[int, int, tuple[int, int, int]]] = []
     for match in _WORDS.finditer(text, start):
         month = next((value for key in ("month", "month2", "month3") if (value := match[key])), "")
         day = next((value for key in ("day", "day2", "day3") if (value := match[key])), "0")
         year = next((value for key in ("year", "year2", "year3") if (value := match[key])), "0")
-        if number := _month(month):
+        if number := _month(month, language):
             found.append((match.start(), match.end(), (int(year), number, int(day))))
             break
     for match in _YEAR_FIRST.finditer(text, start):
-        if number := _month(match[2]):
+        if number := _month(match[2], language):
             found.append((match.start(), match.end(), (int(match[1]), number, int(match[3]))))
             break
     for pattern, order in ((_CJK, (1, 2, 3)), (_SLASHED_ISO, (1, 3, 4)), (_LOOSE_ISO, (1, 2, 3))):
@@ -159,8 +168,9 @@ def find_date(text: str, start: int = 0) -> tuple[ParsedDate, int, int] | None:
             found.append((hit.start(), hit.end(), (int(hit[order[0]]), int(hit[order[1]]), int(hit[order[2]]))))
     if numeric := _NUMERIC.search(text, start):
         first, second = int(numeric[1]), int(numeric[3])
-        # 03/04/2018 is two dates. With a dot it is day first; with a slash only where one number can't be a month.
-        if numeric[2] == "." or first > 12:
+        # 03/04/2018 is two dates. With a dot it is day first; with a slash where one number can't be a month, or where
+        # the page's language writes it so.
+        if numeric[2] == "." or first > 12 or (second <= 12 and _day_first(language)):
             found.append((numeric.start(), numeric.end(), (int(numeric[4]), second, first)))
         elif second > 12 or first == second:
             found.append((numeric.start(), numeric.end(), (int(numeric[4]), first, second)))
@@ -172,7 +182,11 @@ def find_date(text: str, start: int = 0) -> tuple[ParsedDate, int, int] | None:
             )
             if built and part["hour"] is not None:
                 return built, begin, iso.end()
-        clock = _CLOCK.search(text[end : end + 30]) or _CLOCK.search(text[max(start, begin - 30) : begin])
+        clock = _CLOCK.search(text[end : end + 30])
+        if clock:
+            end += clock.end()  # so that it isn't taken for that of the next date
+        else:
+            clock = _CLOCK.search(text[max(start, begin - 30) : begin])
         built = None
         if clock:
             hour = int(clock["hour"])
@@ -223,12 +237,11 @@ def choose(statements: Iterable[Statement], *, ceiling: datetime) -> DateRecord 
     if not believable:
         return None
     best_statement, best = believable[0]
-    strong = [(statement, date) for statement, date in believable if not statement.weak]
-    for statement, date in strong:
+    for statement, date in believable:
         if best.precision is Precision.DAY and date.precision is not Precision.DAY and _same_day(best, date):
             best_statement, best = statement, date
             break
-    conflict = any(not _agree(date, best) for _, date in strong)
+    conflict = any(not _agree(date, best) for statement, date in believable if not statement.weak)
     return DateRecord(
         value=best.value, precision=best.precision, source=best_statement.source, zone_assumed=best.zone_assumed,
         conflict=conflict, candidates=tuple(dict.fromkeys(candidates)),
@@ -254,8 +267,41 @@ def _agree(one: ParsedDate, other: ParsedDate) -> bool:
     return abs(one.value - other.value) <= AGREEMENT
 
 
-def _month(word: str) -> int | None:
-    return _MONTHS.get(word.casefold().rstrip("."))
+def _month(word: str, language: str = "") -> int | None:
+    key = word.casefold().rstrip(".")
+    named = _months_in(language)
+    return named.get(key) or _MONTHS.get(key) or (named.get(key[1:]) if language[:2] == "he" else None)  # "in July"
+
+
+def _locale(language: str) -> Locale | None:
+    try:
+        return Locale.parse(language.strip().replace("-", "_")) if language.strip() else None
+    except (ValueError, UnknownLocaleError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _months_in(language: str) -> Mapping[str, int]:
+    """The months as a language writes them in dates (CLDR)."""
+    locale = _locale(language[:2])
+    if locale is None:
+        return {}
+    return {
+        name.casefold().rstrip("."): number
+        for width in ("abbreviated", "wide")
+        for number, name in get_month_names(width, "format", locale).items()
+        if len(name) > 2
+    }
+
+
+@lru_cache(maxsize=64)
+def _day_first(language: str) -> bool:
+    """Whether a language's short dates begin with the day (CLDR). English tells nothing: much that is not American says
+    "en-US", the setting its system came with."""
+    locale = _locale(language)
+    if locale is None or (locale.language == "en" and locale.territory in (None, "US")):
+        return False
+    return str(locale.date_formats["short"].pattern).lstrip("\u200f").startswith("d")
 
 
 def _at(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lxml.html import HtmlElement
@@ -22,16 +22,32 @@ _LONGEST_LINE = 160  # longer lines are sentences, and dates in sentences are wh
 _MAX_TEXT = 60_000
 _LIST = 3
 
-_UPDATED = re.compile(
-    r"(?:updated?|modified|edited|revised|reviewed|aktualisiert|geändert|stand|mis à jour|modifié|actualizado|modificado|aggiornat[oa]"
-    r"|atualizad[oa]|bijgewerkt|uppdaterad|oppdatert|zaktualizowano|обновлено|更新)\b[^\d]{0,40}$",
-    re.IGNORECASE,
+_UPDATED_WORDS = (
+    "updated? modified edited revised reviewed",
+    "aktualisiert geändert stand bijgewerkt gewijzigd uppdaterad oppdatert opdateret",
+    "mis.à.jour modifié actualizado modificado actualizada actualitzat aggiornat[oa] atualizad[oa] actualizat",
+    "zaktualizowano aktualizacja aktualizováno aktualizované ažurirano обновлено оновлено актуализирано ενημερώθηκε ενημέρωση",
+    "güncelleme güncellendi päivitetty muokattu frissítve módosítva uuendatud atjaunots atnaujinta diperbarui cập.nhật",
+    "تحديث التحديث עודכן עדכון",
 )
-_PUBLISHED = re.compile(
-    r"(?:published|publish\s+date|posted|posté|released|created|written|veröffentlicht|erschienen|publié|publicado|pubblicato|gepubliceerd|publicerad"
-    r"|publisert|opublikowano|опубликовано|date|発行|公開|发布)\b[^\d]{0,40}$",
-    re.IGNORECASE,
+_PUBLISHED_WORDS = (
+    "published publish.date posted released created written date",
+    "veröffentlicht erschienen gepubliceerd geplaatst publicerad publisert publiceret udgivet",
+    "publié posté publicado publicada publicat pubblicato",
+    "opublikowano publikacji publikováno zveřejněno publikované objavljeno опубликовано опубліковано публикувано δημοσιεύθηκε δημοσίευση",
+    "yayınlanma yayınlandı yayın.tarihi julkaistu megjelent közzétéve avaldatud publicēts paskelbta diterbitkan dipublikasikan ngày.đăng",
+    "نشر النشر نُشر פורסם",
 )
+
+
+def _label(words: Iterable[str], unspaced: str) -> re.Pattern[str]:
+    """Matches text that ends with one of the words, or with what may stand between a label and its date."""
+    spaced = "|".join(" ".join(words).replace(".", r"\s+").split())
+    return re.compile(rf"(?:\b(?:{spaced})\b|{unspaced})[^\d]{{0,40}}$", re.IGNORECASE)
+
+
+_UPDATED = _label(_UPDATED_WORDS, "更新|수정|업데이트")
+_PUBLISHED = _label(_PUBLISHED_WORDS, "発行|公開|掲載|配信|发布|發布|发表|發表|입력|등록")
 _BYLINE_AFTER = 700
 _BYLINE_BEFORE = 300
 _BY = r"(?:(?:written|posted|words|story|article|text|reported|published|authored|guest\s+post)\s+by|by|author|von|par|por|di|door|av)"
@@ -75,6 +91,7 @@ _INLINE = frozenset(
 )
 _SKIPPED = frozenset("script style template noscript svg select option nav footer iframe button textarea".split())
 _WRAPPERS = frozenset({"nav", "button", "noscript"})  # one that is never closed swallows the page
+_MACHINE_DATES = {"time": "datetime", "abbr": "title"}
 _SKIPPED_CLASS = re.compile(r"related|recent|sidebar|comments|carousel|recommend|popular|trending", re.I)
 _COMPUTED_CLASS = re.compile(r"\S*[\[(]\S*")
 """A class that is a piece of CSS ("mr-[--sidebar-width]") speaks of a size, not of what the element holds."""
@@ -134,8 +151,9 @@ def read_nearby(tree: HtmlElement, headline: str) -> Nearby:
 
 def read_datelines(tree: HtmlElement, headline: str, nearby: Nearby) -> list[DateLine]:
     """The dates shown beside the headline, the ones below it first, each side in the order of the page."""
-    after = [found for number in nearby.after(AFTER_HEADLINE) for found in _dates_in(nearby.lines, number)]
-    before = [found for number in nearby.before(BEFORE_HEADLINE) for found in _dates_in(nearby.lines, number)]
+    language = (tree.getroottree().getroot().get("lang") or "")[:20]
+    after = [found for number in nearby.after(AFTER_HEADLINE) for found in _dates_in(nearby.lines, number, language)]
+    before = [found for number in nearby.before(BEFORE_HEADLINE) for found in _dates_in(nearby.lines, number, language)]
     if len({line.date.value.date() for line in after if line.role != "updated"}) >= _LIST:
         after = []  # a list of other articles, each with its date
     if after or before:
@@ -143,7 +161,9 @@ def read_datelines(tree: HtmlElement, headline: str, nearby: Nearby) -> list[Dat
     # None beside the headline: a line at the article's end that says "Published on …" or "Last updated …" will do, if
     # there is only one, or else the date that the page marks up as a time in the article's own element.
     everything = _visible_lines(tree, headline, _MAX_TEXT)[0]
-    labelled = [line for number in range(len(everything)) for line in _dates_in(everything, number) if line.role]
+    labelled = [
+        line for number in range(len(everything)) for line in _dates_in(everything, number, language) if line.role
+    ]
     single = [line for role in ("published", "updated") if (line := _single(labelled, role))]
     return single or [line for line in (_single(_times_in_article(tree), ""),) if line]
 
@@ -195,12 +215,12 @@ def _looks_like_names(text: str) -> bool:
     return 0 < len(words) <= 16 and capitals >= 0.8 * len(words)
 
 
-def _dates_in(lines: list[str], number: int) -> Iterator[DateLine]:
+def _dates_in(lines: list[str], number: int, language: str) -> Iterator[DateLine]:
     line = lines[number]
     if len(line) > _LONGEST_LINE or not _ANY_YEAR.search(line):
         return
     start = 0
-    while (found := find_date(line, start)) is not None:
+    while (found := find_date(line, start, language=language)) is not None:
         date, begin, end = found
         lead = line[start:begin]
         if not lead.strip(" :|-–—•·,") and start == 0 and number and len(lines[number - 1]) <= 40:
@@ -254,7 +274,7 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
         if block and flush():
             break
         stack.append((element, True))
-        if tag in _SKIPPED and (tag not in _WRAPPERS or element.find(".//h1") is None):
+        if tag in _SKIPPED and not _is_of_the_article(element):
             continue
         if tag in ("h1", "h2", "h3") and not exact:
             text = _key(element.text_content()[:600])
@@ -271,7 +291,9 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
             most = _MAIN_SHARE * prose_length(tree) if asked == 1 else most
             if asked > _CLASSES_ASKED or prose_length(element) <= most:
                 continue
-        if tag == "time" and (stated := element.get("datetime")) and len(stated) <= 60 and parse_date(stated):
+        # A day or time for machines: by "time", or as hAtom had it before, by the title of an "abbr".
+        stated = element.get(_MACHINE_DATES[tag]) if tag in _MACHINE_DATES else None
+        if stated and len(stated) <= 60 and parse_date(stated):
             current.append(f" {stated} ")
             continue
         if element.text:
@@ -279,6 +301,14 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
         stack.extend((child, False) for child in reversed(element))
     flush()
     return lines, title_at
+
+
+def _is_of_the_article(element: HtmlElement) -> bool:
+    """Whether an element that usually stands around an article is part of it: one that was never closed and swallowed
+    the headline, or the article's own footer, where some systems put author and date."""
+    if element.tag == "footer":
+        return next(element.iterancestors("article"), None) is not None
+    return element.tag in _WRAPPERS and element.find(".//h1") is not None
 
 
 def _is_aside(element: HtmlElement) -> bool:
