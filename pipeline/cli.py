@@ -222,7 +222,7 @@ def search(
     ] = "",
     language: Annotated[str | None, typer.Option(help="Two-letter code, e.g. en.")] = None,
     source: Annotated[str | None, typer.Option(help="Source id.")] = None,
-    person: Annotated[str | None, typer.Option(help="Name of a person.")] = None,
+    person: Annotated[str | None, typer.Option(help="Name of a person, in any spelling.")] = None,
     place: Annotated[str | None, typer.Option(help="Name of a place.")] = None,
     organization: Annotated[str | None, typer.Option(help="Name of an organisation.")] = None,
     since: Since = None,
@@ -270,6 +270,7 @@ def search(
             collapse=collapse,
             limit=limit,
             prefix=services.prefix,
+            review=services.entity_review(),
         ),
         embedder=None if hybrid is False else services.embedder,
     )
@@ -277,6 +278,7 @@ def search(
         print_json(
             {
                 "total": results.total,
+                "notes": list(results.notes),
                 "hits": [asdict(hit) for hit in results.hits],
                 "facets": {
                     name: [{"value": value, "count": count} for value, count in buckets]
@@ -291,6 +293,8 @@ def search(
 
 def print_results(results: SearchResults, console: Console) -> None:
     """Print search results for people: headline, where and when, the best passages."""
+    for note in results.notes:
+        console.print(f"[dim]{escape(note)}[/]")
     console.print(f"[bold]{results.total}[/] article{'s' if results.total != 1 else ''}")
     print_hits(results.hits, console)
 

@@ -2,9 +2,10 @@
 
 All words must occur, in any of the searched fields. ``"exact phrases"``, ``OR``, ``-without``, ``Lavrof~`` (alike),
 ``sanct*`` and ``field:word`` work; so do the short names title, text, author, person, place, org, event, source,
-site, lang and date (``date:[2024-01-01 TO 2024-01-31]``). Each language's index reads the question with its own
-analyzer, so that words are found in all their forms. ``Ranking`` says what makes one article stand before another;
-its values were measured (docs/search.md).
+site, lang and date (``date:[2024-01-01 TO 2024-01-31]``). A name behind person, place, org or event is also found in
+other spellings, and as what the reviewed list of entities makes of it. Each language's index reads the question with
+its own analyzer, so that words are found in all their forms. ``Ranking`` says what makes one article stand before
+another; its values were measured (docs/search.md).
 
 With an ``embedder`` plain words are also read for what they mean: articles that say so in other words are found beside
 those with the words, in one order made of both by reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
@@ -19,7 +20,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,7 +28,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from elasticsearch import BadRequestError, Elasticsearch
 
 from pipeline import urls
-from pipeline.enrich.resolution import entity_key
+from pipeline.enrich.asked_names import AskedName, asked_name
+from pipeline.enrich.resolution import EntityReview
 from pipeline.errors import FatalError
 from pipeline.index.client import call, describe
 from pipeline.index.documents import iso
@@ -52,6 +54,17 @@ _FACETS = {
     "places": "entities.place",
     "organizations": "entities.organization",
     "countries": "countries",
+}
+_FACETS_OF_NAMES = {
+    "people": EntityType.PERSON,
+    "places": EntityType.PLACE,
+    "organizations": EntityType.ORGANIZATION,
+}
+_FIELDS_OF_NAMES = {
+    "person": EntityType.PERSON,
+    "place": EntityType.PLACE,
+    "org": EntityType.ORGANIZATION,
+    "event": EntityType.EVENT,
 }
 _HAS_ONE = {"language", "source"}
 """Facets of which an article has one value: several chosen ones mean any of them, elsewhere all of them."""
@@ -120,6 +133,7 @@ class SearchRequest:
     answer list them, by facet. ``collapse`` shows one of several copies and near copies (one per ``cluster_id``)
     and says how many others there are. ``marks`` are put around the words found. ``ids``, where given, are the only
     documents looked at; ``within`` (north, west, south and east, in degrees) only those that name a place there.
+    Names are read as ``review`` says, the reviewed list that the articles were enriched with.
     """
 
     query: str = ""
@@ -140,6 +154,7 @@ class SearchRequest:
     marks: tuple[str, str] = ("<em>", "</em>")
     ranking: Ranking = Ranking()
     prefix: str = "news"
+    review: EntityReview = field(default_factory=EntityReview)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +188,15 @@ class SearchResults:
     """Articles found, in order, out of ``total``. Facets are counts over all of ``total``, the most frequent first.
 
     ``timeline`` has every day with articles, oldest first. With ``collapse`` the total counts
-    clusters, beyond 40,000 nearly exactly, facets and timeline still articles.
+    clusters, beyond 40,000 nearly exactly, facets and timeline still articles. ``notes`` say what the reviewed list
+    of entities made of names that were asked for.
     """
 
     total: int
     hits: tuple[SearchHit, ...]
     facets: Mapping[str, tuple[tuple[str, int], ...]]
     timeline: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +236,8 @@ def search(
     articles, counts = _apart(body)
     found = ask(articles)
     told = _told(ask, counts["query"], found) if request.collapse else {}
-    return from_response({**found, "aggregations": ask(counts).get("aggregations", {})}, told)
+    results = from_response({**found, "aggregations": ask(counts).get("aggregations", {})}, told)
+    return replace(results, notes=_notes(request))
 
 
 def _told(ask: Ask, query: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, int]:
@@ -275,7 +293,7 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
         # Exact copies are in one cluster too.
         aggregations["stories"] = {"cardinality": {"field": "cluster_id", "precision_threshold": 40_000}}
         collapse = {"collapse": {"field": "cluster_id"}}
-    question = _question(request.query, request.ranking)
+    question = _question(request)
     return {
         **collapse,
         "query": {
@@ -509,13 +527,13 @@ def known_fields() -> frozenset[str]:
     return frozenset(below(article_mapping()["properties"], "")) | {"_exists_", "_id"}
 
 
-def _question(query: str, ranking: Ranking) -> dict[str, Any]:
-    if not query.strip():
+def _question(request: SearchRequest) -> dict[str, Any]:
+    if not request.query.strip():
         return {"match_all": {}}
     return {
         "query_string": {
-            "query": _as_understood(query),
-            "fields": ranking.fields(),
+            "query": _as_understood(request),
+            "fields": request.ranking.fields(),
             # Words may be spread over the fields; all fields of an index share its analyzer, which this needs.
             "type": "cross_fields",
             "default_operator": "AND",
@@ -627,6 +645,7 @@ def _preferences(query: str, ranking: Ranking) -> list[dict[str, Any]]:
 _SIGNS = re.compile(
     r'(?P<phrase>"(?:\\.|[^"\\])*"(?:~\d+)?)'
     r"|(?P<elided>\w+(?:['’]\w+)+)(?![\w*?~:])"
+    r'|(?P<kind>person|place|org|event):(?P<named>"(?:\\.|[^"\\])*"(?![~^])|\w[\w.\'’-]*(?![\w*?~^:]))'
     r"|(?P<dated>@timestamp|date|\w+_at):(?P<when>[\[{][^\]}]*[\]}]|[<>]?=?[\w-]+)"
     r"|\[[^\]]*\]|\{[^}]*\}|\\.|(?P<slash>(?<=\w)/(?=\w))|(?P<name>[\w@][\w.@*-]*):",
     re.DOTALL,
@@ -640,13 +659,20 @@ def _asked(query: str) -> str:
     return query.rstrip().rstrip("?")
 
 
-def _as_understood(query: str) -> str:
-    """The question as Elasticsearch is to read it: our names for fields, whole months and years, slashes in words."""
+def _as_understood(request: SearchRequest) -> str:
+    """The question as Elasticsearch is to read it: our names for fields, whole months and years, slashes in words,
+    names in all their spellings."""
     known = known_fields()
 
     def replaced(match: re.Match[str]) -> str:
         if written := match["phrase"] or match["elided"]:
             return _with_either_apostrophe(written)
+        if match["kind"]:
+            asked = _asked_in(match, request)
+            names = " OR ".join(f"{match['kind']}:{_with_either_apostrophe(_quoted(name))}" for name in asked.names[1:])
+            keys = " OR ".join(f'"{key}"' for key in asked.keys)
+            first = f"{match['kind']}:{_with_either_apostrophe(match['named'])}"
+            return f"({first}{' OR ' if names else ''}{names} OR entities.key:({keys})^0)"
         name = match["name"] or match["dated"]
         if match["slash"]:
             return "\\/"
@@ -661,7 +687,42 @@ def _as_understood(query: str) -> str:
             )
         return f"{name}:{_whole(match['when'])}" if match["dated"] else match[0]
 
-    return _SIGNS.sub(replaced, _asked(query))
+    return _SIGNS.sub(replaced, _asked(request.query))
+
+
+def _asked_in(match: re.Match[str], request: SearchRequest) -> AskedName:
+    """The name behind a field of names in a question."""
+    name = re.sub(r"\\(.)", r"\1", match["named"].strip('"'))
+    return asked_name(_FIELDS_OF_NAMES[match["kind"]], name, request.review, language=request.language or "en")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _asked_by_options(request: SearchRequest) -> list[tuple[EntityType, AskedName]]:
+    """The names that stand beside the question."""
+    named = (
+        (EntityType.PERSON, request.person),
+        (EntityType.PLACE, request.place),
+        (EntityType.ORGANIZATION, request.organization),
+    )
+    language = request.language or "en"
+    return [(kind, asked_name(kind, name, request.review, language=language)) for kind, name in named if name]
+
+
+def _asked_by_facets(request: SearchRequest) -> list[tuple[str, AskedName]]:
+    return [
+        (facet, asked_name(kind, value, request.review))
+        for facet, kind in _FACETS_OF_NAMES.items()
+        for value in request.facets.get(facet, ())
+    ]
+
+
+def _notes(request: SearchRequest) -> tuple[str, ...]:
+    in_words = [_asked_in(match, request) for match in _SIGNS.finditer(_asked(request.query)) if match["kind"]]
+    beside = [name for _, name in (*_asked_by_options(request), *_asked_by_facets(request))]
+    return tuple(dict.fromkeys(name.note for name in (*in_words, *beside) if name.note))
 
 
 def _with_either_apostrophe(written: str) -> str:
@@ -684,21 +745,21 @@ def _filters(request: SearchRequest) -> list[dict[str, Any]]:
     for name, value in (("language", request.language), ("source.id", request.source)):
         if value:
             filters.append({"term": {name: value}})
-    named = {"person": request.person, "place": request.place, "organization": request.organization}
-    for kind, value in named.items():
-        if value:
-            # A phrase: "Angela Merkel" is not an article with Angela Rayner and Max Merkel. Or the name in another
-            # spelling: "Sergey Lavrov" has the key of "Sergei Lavrov".
-            phrase = {"match_phrase": {f"entities.{kind}.text": value}}
-            key = {"term": {"entities.key": entity_key(EntityType(kind), value)}}
-            filters.append({"bool": {"should": [phrase, key], "minimum_should_match": 1}})
+    for kind, asked in _asked_by_options(request):
+        # A phrase: "Angela Merkel" is not an article with Angela Rayner and Max Merkel. Or the name in another
+        # spelling: "Sergey Lavrov" has the key of "Sergei Lavrov".
+        phrases = [{"match_phrase": {f"entities.{kind.value}.text": name}} for name in asked.names]
+        keys = {"terms": {"entities.key": list(asked.keys)}}
+        filters.append({"bool": {"should": [*phrases, keys], "minimum_should_match": 1}})
     for facet, values in request.facets.items():
         if facet not in _FACETS:
             raise QueryError(f"There is no facet {facet!r}; those are {', '.join(_FACETS)}.")
         if values and facet in _HAS_ONE:
             filters.append({"terms": {_FACETS[facet]: list(values)}})
-        elif values:
+        elif values and facet not in _FACETS_OF_NAMES:
             filters += [{"term": {_FACETS[facet]: value}} for value in values]
+    # An address that somebody kept may have a name that was merged into another since.
+    filters += [{"terms": {_FACETS[facet]: list(asked.names)}} for facet, asked in _asked_by_facets(request)]
     if request.ids:
         filters.append({"ids": {"values": list(request.ids)}})
     if request.within:

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from pipeline.enrich.resolution import EntityReview
 from pipeline.errors import ConfigurationError
 from pipeline.ledger import RunRecord
 from pipeline.models import OutcomeKind
@@ -63,8 +64,8 @@ class SavedSearch:
     email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     webhook_connection: str | None = None
 
-    def request(self, prefix: str) -> SearchRequest:
-        """The search as a question."""
+    def request(self, prefix: str, review: EntityReview | None = None) -> SearchRequest:
+        """The search as a question; names count as ``review`` says."""
         return SearchRequest(
             query=self.query,
             language=self.language,
@@ -75,6 +76,7 @@ class SavedSearch:
             sort="newest",
             limit=_MOST_IDS,
             prefix=prefix,
+            review=review or EntityReview(),
         )
 
     def recipients(self, settings: AlertSettings) -> tuple[Recipient, ...]:
@@ -244,9 +246,10 @@ def new_matches(services: Services, runs: Sequence[RunRecord], searches: Sequenc
             if entry.document_id:
                 since.setdefault(entry.document_id, began)
     ids = sorted(since)
+    review = services.entity_review()
     matches = []
     for saved in searches if ids else ():
-        request = saved.request(services.prefix)
+        request = saved.request(services.prefix, review)
         hits = [
             hit
             for start in range(0, len(ids), _MOST_IDS)
@@ -298,15 +301,17 @@ def overview(services: Services, searches: Sequence[SavedSearch]) -> list[dict[s
     for message in messages(services, new_matches(services, runs_to_check(services), searches)):
         for match in message.matches:
             waiting.setdefault(match.search.id, set()).update(hit.id for hit in match.articles)
+    review = services.entity_review()
     listed = []
     for saved in searches:
-        found = _ask(services, saved, replace(saved.request(services.prefix), limit=1))
+        found = _ask(services, saved, replace(saved.request(services.prefix, review), limit=1))
         listed.append(
             {
                 "id": saved.id,
                 "query": saved.query,
                 "recipients": [str(recipient) for recipient in saved.recipients(services.settings.alerts)],
                 "articles": found.total,
+                "notes": list(found.notes),
                 "newest": found.hits[0].headline if found.hits else None,
                 "waiting": len(waiting.get(saved.id, ())),
             }

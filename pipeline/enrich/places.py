@@ -145,6 +145,25 @@ def countries_of(places: Iterable[tuple[Place, int]]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda code: (-counts[code], code)))
 
 
+def country_key(name: str, language: str = "en") -> str | None:
+    """The key of the country that a name is a usual one of, in English or ``language``; None for other names.
+
+    Countries alone are looked up: the whole gazetteer takes seconds to load.
+    """
+    return _country_keys("en").get(fold(name)) or _country_keys(language).get(fold(name))
+
+
+@cache
+def _country_keys(language: str) -> dict[str, str]:
+    content = _content()
+    numbers = {str(row[0]): row[2] for row in content["countries"]}
+    if language == "en":
+        named = [(name, code) for code, names in _country_names().items() for name in names]
+    else:
+        named = list(content["names"].get(language, {"countries": {}})["countries"].items())
+    return {fold(name): f"place:{numbers[code]}" for name, code in named if numbers.get(code)}
+
+
 def is_country(name: str, language: str = "en") -> bool:
     """Whether a name is that of a country."""
     return any(option.place.kind == "country" for option in _options(name, language))

@@ -216,6 +216,10 @@ def name_parts(name: str) -> tuple[str, ...]:
     return tuple(_GIVEN_NAMES.get(part, part) for part in re.findall(r"[^\W_]+", plain))
 
 
+_SPELLED_OUT = re.compile(r"\b([^\W\d_]) (?=[^\W\d_]\b)")
+"""A letter by itself before another one."""
+
+
 def entity_key(kind: EntityType, name: str) -> str:
     """The key of a name: equal for its spellings, in all articles. ``person:kim-jong-un``.
 
@@ -227,6 +231,8 @@ def entity_key(kind: EntityType, name: str) -> str:
             parts = parts[1:]
         while len(parts) > 1 and parts[-1] in _LEGAL:
             parts = parts[:-1]
+        # "U.N." and "UN", "J. P. Morgan" and "JP Morgan".
+        parts = tuple(_SPELLED_OUT.sub(r"\1", " ".join(parts)).split())
     return f"{kind.value}:{'-'.join(parts)}"
 
 
@@ -693,7 +699,7 @@ def _with_places(clusters: Sequence[_Cluster], body: str, source_country: str | 
         cluster.mentions.sort(key=lambda m: m.start)
         place = places.get(cluster.mentions[0].text) if cluster.kind is EntityType.PLACE else None
         name = _canonical(cluster, place, language)
-        key = _place_key(place) if place else entity_key(cluster.kind, name)
+        key = place_key(place) if place else entity_key(cluster.kind, name)
         known = merged.get(key)
         mentions = (*known.mentions, *cluster.mentions) if known else tuple(cluster.mentions)
         mentions = tuple(sorted(mentions, key=lambda m: m.start))
@@ -703,7 +709,7 @@ def _with_places(clusters: Sequence[_Cluster], body: str, source_country: str | 
     return list(merged.values())
 
 
-def _place_key(place: Place) -> str:
+def place_key(place: Place) -> str:
     """Equal for the names of one place: its GeoNames id, a region's ISO 3166-2 code, else its name."""
     return (
         f"place:{place.geonames_id or place.region}"

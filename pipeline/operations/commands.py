@@ -404,3 +404,6 @@ def alerts_searches(as_json: Json = False) -> None:
         cells = (one["id"], one["query"], ", ".join(one["recipients"]), str(one["articles"]), str(one["waiting"]))
         table.add_row(*map(escape, cells), escape(one["newest"] or ""))
     out.print(table)
+    for one in listed:
+        for note in one["notes"]:
+            out.print(f"{escape(one['id'])}: {escape(note)}")

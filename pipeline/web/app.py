@@ -28,7 +28,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import localnode, run
-from pipeline.errors import ArticleError, FatalError, IndexUnavailableError, NewsError
+from pipeline.enrich.resolution import EntityReview
+from pipeline.errors import ArticleError, ConfigurationError, FatalError, IndexUnavailableError, NewsError
 from pipeline.extract.worker import extract_all
 from pipeline.index import client as index_client
 from pipeline.index import quarantine
@@ -74,6 +75,14 @@ _LISTED_FAILURES = 200
 
 _SILENCE = timedelta(minutes=30)
 """A run that has no report and shows no sign of life for so long is shown as stopped."""
+
+
+def _entity_review(services: Services) -> tuple[EntityReview, tuple[str, ...]]:
+    """The reviewed list as it is now, and what a reader should know: one that is being edited stops nobody's search."""
+    try:
+        return services.entity_review(), ()
+    except ConfigurationError:
+        return EntityReview(), ("Names are searched as typed: entities.toml has a mistake, which `news doctor` names.",)
 
 
 def reader_services() -> Services:
@@ -192,8 +201,10 @@ class _Site:
         try:
             question = views.question_of(request.query_params.multi_items())
             services = self._services()
-            asked, client = question.request(services.prefix), _quick(services)
+            review, warnings = _entity_review(services)
+            asked, client = question.request(services.prefix, review), _quick(services)
             results = search(client, asked, embedder=services.embedder, wait_seconds=_WAIT_SECONDS)
+            results = replace(results, notes=(*warnings, *results.notes))
             if question.map and results.total:
                 found = spots(client, asked, close=bool(question.area), wait_seconds=_WAIT_SECONDS)
                 world = world_map(found, question.area)

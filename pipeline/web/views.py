@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 from urllib.parse import urlencode, urlsplit
 
 from pipeline.enrich.places import country_name
+from pipeline.enrich.resolution import EntityReview
 from pipeline.index.analyzers import ANALYZERS
 from pipeline.search import QueryError, SearchHit, SearchRequest
 from pipeline.web.map import box_of, is_tile
@@ -59,8 +60,8 @@ class Question:
     copies: bool = False
     page: int = 1
 
-    def request(self, prefix: str) -> SearchRequest:
-        """The question as the search takes it."""
+    def request(self, prefix: str, review: EntityReview | None = None) -> SearchRequest:
+        """The question as the search takes it; names count as ``review`` says."""
         return SearchRequest(
             query=self.query,
             facets=self.facets,
@@ -73,6 +74,7 @@ class Question:
             offset=(self.page - 1) * PAGE_SIZE,
             marks=MARKS,
             prefix=prefix,
+            review=review or EntityReview(),
         )
 
     def parameters(self) -> str:
