@@ -530,15 +530,19 @@ def _linked_authors(tree: HtmlElement) -> list[str]:
         if place is not None and around is not place:
             break
         name = plain(link.text_content()[:200]) or plain(link.get("aria-label") or "")
-        if " " in name and letters_of(_plain_letters(name)) == letters_of(unquote(address[1])):
+        if " " in name and letters_of(unquote(address[1])) in _in_addresses(name):
             found.append(name)
             place = around
     return found
 
 
-def _plain_letters(text: str) -> str:
-    """A text without accents, as addresses are written."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+def _in_addresses(name: str) -> set[str]:
+    """A name as addresses spell it: "Änne" as "anne", and the German way as "aenne"."""
+    german = name.casefold().translate({ord("ä"): "ae", ord("ö"): "oe", ord("ü"): "ue", ord("ø"): "oe", ord("å"): "aa"})
+    return {
+        letters_of("".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)))
+        for text in (name, german)
+    }
 
 
 def _marked_authors(tree: HtmlElement) -> list[str]:

@@ -99,7 +99,7 @@ def check(article: Article, expected: dict[str, Any]) -> None:
         order = expected["contains"] if expected["in_order"] is True else expected["in_order"]
         places = [body.index(spaced(text)) for text in order]
         assert places == sorted(places)
-    for field in ("description", "section", "publisher", "canonical_url", "image", "stated_language"):
+    for field in ("description", "section", "publisher", "canonical_url", "image", "stated_language", "word_count"):
         if field in expected:
             assert getattr(article, field) == expected[field]
     if "keywords" in expected:
