@@ -1,6 +1,7 @@
-"""Pages per second through the whole pipeline, next to trafilatura and news-please alone on the same pages.
+"""Pages per second through the whole pipeline and its extraction alone, next to trafilatura and news-please.
 
     python -m benchmarks.throughput FOLDER [--pages 2000] [--cores 1 2] [--entities en_news_sm] [--json]
+    python -m benchmarks.throughput FOLDER --pages 520 --cores
     python -m benchmarks.throughput FOLDER --long [--pages 20000]
 
 FOLDER holds saved pages (.html, .html.gz), anywhere below; where they are fewer than ``--pages``, variations of them
@@ -9,7 +10,8 @@ archive, extract, enrich, index into its embedded node, which is started before 
 is held on one core (Linux), node and all; it extracts in one process, on two cores in two.
 
 CPU time counts the command, its workers and the node: on a machine shared with others it is what can be compared.
-Compare figures of one run with each other only. ``--long`` runs one round on all cores and shows how memory went.
+Compare figures of one run with each other only. ``--cores`` without a number leaves the whole pipeline out. ``--long``
+runs one round of it on all cores and shows how memory went.
 """
 
 from __future__ import annotations
@@ -56,6 +58,23 @@ if sys.argv[1] == "trafilatura":
         except langdetect.LangDetectException:
             pass
         return True
+elif sys.argv[1] == "ours":
+    from datetime import UTC, datetime
+    from pipeline.enrich.language import detect
+    from pipeline.errors import ArticleError
+    from pipeline.extract import extract
+    from pipeline.models import ArticleRef, RawPage
+    from pipeline.settings import ExtractSettings, LanguageSettings
+    ref, now = ArticleRef(source_id="bench", path="page.html"), datetime.now(UTC)
+    how, language = ExtractSettings(), LanguageSettings()
+    def read(body):
+        page = RawPage(ref=ref, url=None, final_url=None, media_type="text/html", body=body, fetched_at=now)
+        try:
+            article = extract(page, settings=how)
+        except ArticleError:
+            return False
+        detect(article.body, headline=article.headline, stated=(("page", article.stated_language),), settings=language)
+        return True
 else:
     from newsplease import NewsPlease
     def read(body):
@@ -63,15 +82,18 @@ else:
         return bool(article and article.maintext)
 paths = [Path(line) for line in sys.stdin.read().splitlines()]
 read(gzip.decompress(paths[0].read_bytes()))
-started, cpu, found, errors = time.perf_counter(), time.process_time(), 0, 0
+started, cpu, found, errors, slowest = time.perf_counter(), time.process_time(), 0, 0, (0.0, "")
 for path in paths:
+    before = time.process_time()
     try:
         found += read(gzip.decompress(path.read_bytes()))
     except Exception:
         errors += 1
+    slowest = max(slowest, (time.process_time() - before, path.name.partition(".")[0]))
 print(json.dumps({
     "seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu, "articles": found,
-    "errors": errors, "memory": {"highest": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024},
+    "errors": errors, "slowest": slowest,
+    "memory": {"highest": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024},
 }))
 """
 
@@ -86,7 +108,9 @@ class Memory:
     def highest(self) -> dict[str, int]:
         """The highest of each; ``highest`` is the command with all its workers."""
         names = ("command", "worker", "highest", "node")
-        return {name: max((sample[place] for sample in self.samples), default=0) for place, name in enumerate(names, 1)}
+        return {
+            name: int(max((sample[place] for sample in self.samples), default=0)) for place, name in enumerate(names, 1)
+        }
 
     def watch(self, command: psutil.Process, node: psutil.Process | None, started: float) -> None:
         """Take one sample."""
@@ -210,7 +234,8 @@ def _free_port() -> int:
 def table(rounds: dict[str, dict[str, Any]], pages: int) -> str:
     """The rounds as Markdown; the first one is what the ratios compare with."""
     base = next(iter(rounds.values()))["cpu_seconds"]
-    lines = _head("what", "articles", "pages/s", "pages/s of CPU time", "times the first", "highest memory, MB", "node")
+    columns = "articles", "pages/s", "pages/s of CPU time", "times the first", "slowest page, s"
+    lines = _head("what", *columns, "highest memory, MB", "node, MB")
     for name, figures in rounds.items():
         memory = {part: f"{value / 1e6:.0f}" for part, value in figures["memory"].items()}
         shown = memory["highest"]
@@ -218,7 +243,10 @@ def table(rounds: dict[str, dict[str, Any]], pages: int) -> str:
             shown += f" (command {memory['command']}, worker {memory['worker']})"
         seconds, cpu = figures["seconds"], figures["cpu_seconds"]
         speeds = f"{pages / seconds:.1f} | {pages / cpu:.1f} | {base / cpu:.2f}"
-        lines.append(f"| {name} | {figures['articles']} | {speeds} | {shown} | {memory.get('node', '')} |")
+        slowest = "{:.2f} ({})".format(*figures["slowest"]) if "slowest" in figures else ""
+        lines.append(f"| {name} | {figures['articles']} | {speeds} | {slowest} | {shown} | {memory.get('node', '')} |")
+    if not any("stage_seconds" in figures for figures in rounds.values()):
+        return "\n".join(lines)
     lines += ["", *_head("share of the stages' time", *_STAGES)]
     for name, figures in rounds.items():
         if stages := figures.get("stage_seconds"):
@@ -247,9 +275,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--pages", type=int, default=0, help="2000, with --long 20000")
-    arguments.add_argument("--cores", type=int, nargs="+", default=[1, 2])
+    arguments.add_argument("--cores", type=int, nargs="*", default=[1, 2], help="a round of the pipeline on each")
     arguments.add_argument("--entities", nargs="*", default=[""], help="entity models, a round each; '': off")
-    arguments.add_argument("--without-others", action="store_true", help="leave trafilatura and news-please out")
+    arguments.add_argument("--without-others", action="store_true", help="only the whole pipeline")
     arguments.add_argument("--long", action="store_true", help="one round on all cores, and how memory went")
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
@@ -265,6 +293,7 @@ def main() -> None:
         if not options.long and not options.without_others:
             for library, what in (
                 ("trafilatura", "trafilatura with metadata, then langdetect on the whole text, nothing else"),
+                ("ours", "our extraction with metadata and dates, then language, nothing else"),
                 ("news-please", f"{_NEWS_PLEASE.replace('==', ' ')}, `from_html`, nothing else"),
             ):
                 if figures := alone(written, library):
@@ -279,7 +308,7 @@ def main() -> None:
     if options.json:
         print(json.dumps({"pages": number, "rounds": rounds}, indent=2))
         return
-    print(f"{number} pages, {len(models)} of them as they are\n\n{table(rounds, number)}")
+    print(f"{number} pages, {min(number, len(models))} of them as they are\n\n{table(rounds, number)}")
     if options.long:
         for figures in rounds.values():
             print(f"\n{memory_table(figures['samples'])}")

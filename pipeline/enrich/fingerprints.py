@@ -92,13 +92,15 @@ def signature(body: str, *, standfirst: str | None = None) -> TextSignature | No
 
 def resemblance(one: TextSignature, other: TextSignature) -> float:
     """The estimated Jaccard similarity of two texts' shingles, 0 to 1, with a standard error of 0.03 at most."""
-    return int(np.count_nonzero(_values(one.bands) == _values(other.bands))) / (BANDS * ROWS)
+    return int(np.count_nonzero(_values("".join(one.bands)) == _values("".join(other.bands)))) / (BANDS * ROWS)
 
 
-@lru_cache(maxsize=4096)
-def _values(bands: tuple[str, ...]) -> npt.NDArray[np.uint16]:
-    # Kept, because a batch's texts are compared with the same candidates again and again.
-    return np.frombuffer(base64.urlsafe_b64decode("".join(band[2:] for band in bands)), dtype=np.uint16)
+@lru_cache(maxsize=2048)
+def _values(bands: str) -> npt.NDArray[np.uint16]:
+    # Kept, because a batch's texts are compared with the same candidates again and again; by the bands in one string,
+    # which takes a quarter of the memory.
+    encoded = "".join(bands[start + 2 : start + 10] for start in range(0, len(bands), 10))
+    return np.frombuffer(base64.urlsafe_b64decode(encoded), dtype=np.uint16)
 
 
 def _without_standfirst(body: str, standfirst: str | None) -> str:
