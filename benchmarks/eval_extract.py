@@ -2,6 +2,7 @@
 
     python -m benchmarks.eval_extract FOLDER [--systems ours,trafilatura,…] [--worst N]
     python -m benchmarks.eval_extract FOLDER --dates
+    python -m benchmarks.eval_extract FOLDER --fields
     python -m benchmarks.eval_extract tests/data/plaintext --plain-text
 
 FOLDER holds ``html/ID.html.gz`` and ``ground-truth/ID.json`` in the format of the WCXB benchmark. Pages whose
@@ -9,6 +10,7 @@ ground truth calls them ``article`` are scored on body (words and 4-word shingle
 over pages; a rejected article counts as empty, except in "F1 of kept"), title, authors and date (where the truth is a full day); all pages on the decision
 article or not. Peers that are not installed are left out by name. CPU time is this process's, one page after the other, libraries loaded and warmed up before.
 
+``--fields`` says how many articles have each field and where from, next to trafilatura.
 ``--dates`` says instead by the source of the date how many are right and wrong, and what the wrong ones are instead.
 ``--plain-text`` scores the cleaner of plain text on a folder of cases, ``NAME/page.txt`` and ``NAME/expected.json``.
 """
@@ -142,12 +144,17 @@ def name_set(names: str | tuple[str, ...]) -> set[str]:
     return people
 
 
-def ours(page: Page) -> Answer:
-    """This project's extractor, with everything an article gets."""
-    raw = RawPage(
+def raw_page(page: Page) -> RawPage:
+    """A page as the fetcher would hand it over."""
+    return RawPage(
         ref=ArticleRef(source_id="eval", url=page.url), url=page.url, final_url=page.url, media_type="text/html",
         body=page.html, fetched_at=FETCHED_AT,
     )  # fmt: skip
+
+
+def ours(page: Page) -> Answer:
+    """This project's extractor, with everything an article gets."""
+    raw = raw_page(page)
     try:
         article = extract(raw, settings=ExtractSettings())
     except ArticleError as error:
@@ -379,6 +386,41 @@ def report_dates(pages: list[Page]) -> str:
     return "\n".join([*lines, "", *misses])
 
 
+FIELDS = {
+    "headline": "title", "description": "description", "authors": "author", "section": "categories", "keywords": "tags", "image": "image",
+    "publisher": "sitename", "canonical_url": "url", "stated_language": "language", "is_accessible_for_free": "",
+}  # fmt: skip
+"""The fields of an article, and trafilatura's names for them."""
+
+
+def report_fields(pages: list[Page]) -> str:
+    """How many articles have each field, and from where, next to how many have it with trafilatura."""
+    from trafilatura.metadata import extract_metadata
+
+    kept, origins = 0, {name: Counter[str]() for name in FIELDS}
+    peer = Counter[str]()
+    for page in pages:
+        if page.kind != "article":
+            continue
+        try:
+            article = extract(raw_page(page), settings=ExtractSettings())
+        except ArticleError:
+            continue
+        kept += 1
+        from_ = dict(article.origins)
+        for name in FIELDS:
+            if getattr(article, name) not in (None, "", ()):
+                origins[name][from_.get(name, "jsonld or meta")] += 1
+        document = extract_metadata(page.html.decode("utf-8", "replace"), default_url=page.url)
+        peer.update(name for name, theirs in FIELDS.items() if document and theirs and getattr(document, theirs))
+    lines = [f"{kept} articles\n", "| field | present | where from | with trafilatura |", "|---|---:|---|---:|"]
+    for name, counts in origins.items():
+        sources = ", ".join(f"{origin} {count}" for origin, count in counts.most_common())
+        theirs = f"{peer[name] / max(1, kept):.3f}" if peer[name] else "–"
+        lines.append(f"| {name} | {counts.total() / max(1, kept):.3f} | {sources} | {theirs} |")
+    return "\n".join(lines)
+
+
 def _written(day: str, html: bytes) -> bool:
     """Whether a page writes a day out in English or in numbers."""
     date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
@@ -429,6 +471,7 @@ def main() -> int:
     parser.add_argument("--worst", type=int, default=0, help="list the pages where ours is furthest behind trafilatura")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dates", action="store_true", help="only the dates, by their source")
+    mode.add_argument("--fields", action="store_true", help="only how many articles have each field, and from where")
     mode.add_argument("--plain-text", action="store_true", help="FOLDER holds cases of plain text")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
@@ -437,8 +480,8 @@ def main() -> int:
         print(report_plain_text(arguments.folder))
         return 0
     pages = list(load(arguments.folder))
-    if arguments.dates:
-        print(report_dates(pages))
+    if arguments.dates or arguments.fields:
+        print(report_dates(pages) if arguments.dates else report_fields(pages))
         return 0
     scores: list[Score] = []
     for name in [part.strip() for part in arguments.systems.split(",")]:
