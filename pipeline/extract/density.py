@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
-from pipeline.extract.plaintext import leads_elsewhere
+from pipeline.extract.furniture import leads_elsewhere
 
 PROSE_LENGTH = 80
 """Characters from which on a block is prose and not a label."""

@@ -10,72 +10,48 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
 
+from pipeline.extract.dates import find_date
+from pipeline.extract.furniture import (
+    LONGEST_FURNITURE,
+    heads_a_list,
+    is_furniture,
+    is_note_on,
+    is_pointer,
+)
 from pipeline.models import RemovedText
 
 MAX_HEADLINE = 250
 _SCRAPE_MARKS_NEEDED = 1
 _CAPTIONS_NEEDED = 2
 _WRAP_WIDTH = (40, 120)
+_NEARLY = 0.85
+_TOP = 8
+"""Lines below the headline among which author and date may stand."""
+_LONGEST_BOXED = 60
+"""Sentences longer than this in a block that begins with a label may be the story's."""
+_ENDING_SHARE = 0.6
+"""Of a press release, the most that notes to editors and the like after its end may be."""
 
-_FURNITURE = re.compile(
-    r"""
-    (?:\W*(?:please\s+)?scroll\s+down\s+(?:for|to\s+(?:see|watch|read))\b.{0,60}
-    | \W*(?:click|tap)\s+here\s+(?:to|for)\b.{0,80}
-    | \W*(?:read|see|find\s+out|learn|show|view|load|watch)\s+more\W*(?:here|below|stories|comments)?\W*
-    | \W*(?:read|see)\s+(?:more|also|next|full\s+(?:article|story))\s*[:>»…].{0,160}
-    | \W*(?:also\s+read|read\s+also|you\s+may\s+also\s+like|you\s+might\s+also\s+like|recommended(?:\s+(?:for\s+you|stories|reading))?
-        |related(?:\s+(?:articles?|stories|content|topics|links))|more\s+(?:from|on\s+this\s+story|stories)|most\s+(?:read|popular|viewed)
-        |trending(?:\s+now)?|don.t\s+miss)\s*(?:[:>»…].{0,160})?
-    | \W*(?:read|view)\s+(?:the\s+)?full\s+(?:article|story)\W*
-    | \W*(?:continue|keep)\s+reading(?:\s+(?:below|the\s+main\s+story))?\W*
-    | \W*(?:story|article)\s+continues\s+(?:below|after).{0,60}
-    | \W*skip\s+(?:to\s+(?:content|main\s+content)|advertisement|ad|past\s+newsletter\s+promotion)\W*
-    | \W*(?:advertisement|advertising|sponsored(?:\s+content)?|ad|anzeige|werbung|publicit[ée]|publicidad|pubblicit[àa]|реклама)\W*
-    | \W*share\s+(?:this\s*)?(?:article|story|page|on\s+(?:facebook|twitter|x|whatsapp|linkedin|reddit|pinterest))?\W*
-    | \W*(?:[\d,.]+k?\s+)?(?:shares?|views?|comments?)\s*(?:[\d,.]+k?)?\W*
-    | \W*(?:facebook|twitter|whatsapp|email|e-mail|print|copy\s+link|linkedin|pinterest|reddit|telegram|flipboard|messenger)
-        (?:[\s,|/]+(?:facebook|twitter|x|whatsapp|email|e-mail|print|copy\s+link|linkedin|pinterest|reddit|telegram|flipboard|messenger))*\W*
-    | \W*(?:follow|like)\s+us\s+on\b.{0,80}
-    | \W*(?:sign\s+up|subscribe|register)\s+(?:(?:now\s+)?(?:for|to)\s+(?:our|the|get)\b.{0,120}|here\W*|now\W*)?
-    | \W*(?:get|download)\s+(?:the|our)\s+(?:free\s+)?(?:app|newsletter)\b.{0,80}
-    | \W*(?:log|sign)\s+in(?:\s+to\s+(?:comment|continue|read).{0,60})?\W*
-    | \W*(?:what\s+do\s+you\s+think\?\s+)?(?:comment\s+below|join\s+the\s+(?:conversation|discussion)|leave\s+a\s+(?:comment|reply)|post\s+a\s+comment)\W*
-    | \W*loading(?:\s+(?:video|comments|more))?\W*
-    | \W*(?:play|watch|pause|mute|unmute|replay)(?:\s+(?:video|again|the\s+video|now))?\W*
-    | \W*(?:©|\(c\)|copyright)\s.{0,160}
-    | .{0,100}\ball\s+rights\s+reserved\.?\W*
-    | \W*(?:we\s+use|this\s+(?:site|website)\s+uses)\s+cookies\b.{0,300}
-    | \W*(?:accept|reject)\s+(?:all\s+)?cookies\W*
-    | \W*(?:back\s+to\s+top|top\s+of\s+page|next\s+article|previous\s+article|view\s+comments|hide\s+caption|toggle\s+caption|enlarge\s+(?:this\s+)?image)\W*
-    | \W*view\s+this\s+post\s+on\s+\w+\W* | \W*a\s+(?:post|photo|video|reel)\s+shared\s+by\s.{0,120}@\w.{0,60}
-    | (?:\W*notice:)?\W*(?:this\s+\w+\s+requires\s+javascript|javascript\s+is\s+(?:required|disabled)\b.{0,60}|(?:please\s+)?enable\s+javascript\b.{0,80})\W*
-    | \W*like\s+(?:this:|loading\W{1,4})\W*
-    | \W*page\s+\d+(?:\s+of\s+\d+)?\W*
-    | \W*(?:end\s+of\s+)?(?:newsletter|article|email)\s+promo(?:tion)?\W*
-    | \W*\d+\s+min(?:ute)?s?\s+read\W*)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-# What stands before the headline of another story in the middle of one.
-_POINTER = re.compile(
-    r"\W*(?:read\s+(?:more|also|next)|also\s+read|see\s+also|lesen\s+sie\s+(?:auch|mehr|hier)|lies\s+auch|mehr\s+(?:dazu|zum\s+thema)|auch\s+interessant"
-    r"|(?:à\s+)?(?:lire|voir)\s+aussi|à\s+lire(?:\s+également)?|lea\s+(?:también|además|más)|lee\s+también|(?:te|le)\s+puede\s+interesar|ver\s+también"
-    r"|leia\s+(?:também|mais)|ver\s+também|veja\s+também|leggi\s+anche|lees\s+ook|läs\s+(?:också|även|mer)|les\s+også|læs\s+også|lue\s+myös"
-    r"|czytaj\s+(?:też|także|również)|zobacz\s+też|čtěte\s+také|читайте\s+(?:также|ещё|еще)|читать\s+также|читайте\s+також|ayrıca\s+okuyun|bunu\s+da\s+okuyun"
-    r"|اقرأ\s+أيضا?[ًّ]?ا?|関連記事|あわせて読みたい|相关阅读|相關閱讀)(?!\w)",
+_SOURCE_LINE = re.compile(
+    r"\W*(?:sources?|quelle|fuente|fonte|via|źródło|zdroj|kaynak|lähde|källa|kilde|bron|источник|джерело|来源|來源|出典|المصدر)\s*[:：]\s*\S.{0,140}",
     re.IGNORECASE,
 )
-_LONGEST_POINTER = 200
-_SOURCE_LINE = re.compile(r"\W*(?:source|sources|quelle|fuente|fonte|via)\s*:\s*\S.{0,140}", re.IGNORECASE)
 _LABELLED_CAPTION = re.compile(
-    r"\W*(?:(?:image|photo|picture|file\s+photo|video|media)\s+(?:caption|credit|copyright|source)s?\b|caption:|(?:photo|image|picture|file\s+photo)\s*(?::|by\b)"
-    r"|\((?:photo|image|picture)\s+(?:by|credit)|(?:foto|bild)\s*:).{0,400}",
+    r"\W*(?:(?:image|photo|picture|file\s+photo|video|media)\s+(?:caption|credit|copyright|source)s?\b|caption:|(?:photo|image|picture|file\s+photo)\s*(?::\s*(?-i:[^\sa-z])|by\b)"
+    r"|\((?:photo|image|picture)\s+(?:by|credit)|(?:foto|fotos|bild|kuva|фото|фотография|zdjęcie|fot\.|写真|图|图片|صورة)\s*[:：]).{0,400}",
     re.IGNORECASE,
 )
+_AGENCY = r"(?:getty(?:\s+images)?|reuters|afp|ap(?:\s+photo)?|epa(?:-efe)?|efe|dpa|ansa|pap|tass|тасс|риа\s+новости|xinhua|新华社|shutterstock|alamy|imago|pa(?:\s+(?:wire|images))?|tt|ntb|scanpix|lehtikuva|belga|anp|keystone|bloomberg|istock)"
 _CREDIT = re.compile(
-    r"(?:[\w .,'’-]{0,60}(?:/|\bvia\b|\|)\s*)?(?:getty(?:\s+images)?|reuters|afp|ap(?:\s+photo)?|epa|shutterstock|alamy|pa(?:\s+wire)?)(?:\s*/\s*[\w .'’-]{1,40})?",
+    rf"(?:[\w .'’-]{{0,40}}(?:/|\bvia\b|\|)\s*)?{_AGENCY}(?:\s*(?:/|\bvia\b)\s*[\w .'’-]{{1,40}})?", re.IGNORECASE
+)
+# What ends a line that stands under a picture: "… © Bodo Marks/dpa", "… Foto: Ida Brandt", "… LOÏC VENANCE / AFP", "…＝本社ヘリから".
+_ENDS_IN_CREDIT = re.compile(
+    rf".{{10,400}}?(?:(?:[\s(\[—–-](?:photo(?:graph)?s?|image|picture|foto|bild|kuva|фото|zdjęcie|fot\.|crédits?|credits?)\s*(?::|\bby\s+(?-i:[A-ZÀ-ÞА-Я]))|©|credit\s*\.{{3}})\s*[^.!?]{{2,80}}"
+    rf"|(?-i:[A-ZÀ-ÞА-Я])[\w .'’-]{{2,40}}\s?/\s?{_AGENCY}|[(\[]{_AGENCY}|[(\[](?:foto|photo)\w{{3,20}}|＝[^。]{{2,40}})\s*[)\]]?\W?",
     re.IGNORECASE,
 )
 _NAME = r"[^\W\d_][\w.'’-]*(?:\s+[^\W\d_][\w.'’-]*){0,4}"
@@ -85,8 +61,61 @@ _BYLINE = re.compile(
     r"\s*(?:(?:,|\||–|—|-|\bfor\b|\bin\b)\s*(?P<rest>.{0,80}))?",
     re.IGNORECASE,
 )
+# Other languages' words for "by" begin sentences and headings too; there names must look like names.
+_CAPITALIZED = r"[^\W\d_a-zß-öø-ÿа-я][\w.'’-]*"
+_FULL_NAME = (
+    rf"{_CAPITALIZED}(?:\s+(?:(?:von|van|de|den|der|da|dos|del|di|du|le|la|el|al)\s+){{0,2}}{_CAPITALIZED}){{1,3}}"
+)
+_FOREIGN_BYLINE = re.compile(
+    rf"(?:(?:[Vv]on|VON|[Pp]ar|PAR|[Pp]or|POR|[Dd]i|[Dd]oor|DOOR|[Aa]v|AV|[Aa]f|[Tt]exte?|[Tt]esto|Oprac\.|Autor(?:ka)?|Автор)\s*:?\s+)"
+    rf"(?P<names>{_FULL_NAME}(?:\s*(?:,|&|\b(?:und|et|y|e|en|och|og|i|и)\b)\s*{_FULL_NAME}){{0,3}})\s*(?:(?:,|\||–|—|-|/)\s*(?P<rest>.{{0,80}}))?"
+)
+# Who took part, without a name that can be told for certain.
+_HANDS = re.compile(
+    r"(?:(?:photograph|photo|illustration|video|graphic|edit|text)(?:s|ed)?\s+by|edited\s+by|(?-i:Reporting\s+from\s+[A-Z]\w+)|(?:di|par|von|por)\s+(?:redazione|la\s+rédaction|unserer?\s+redaktion|redacción|redação)|door\s+onze\s+(?:verslaggever|redactie|correspondent))\b.{0,80}"
+    r"|(?:[\w&’' -]{3,50}\s)?(?:reporter|correspondent|columnist|editor|staff\s+writer)s?",
+    re.IGNORECASE,
+)
+_REPORTING = re.compile(
+    r"\((?:additional\s+)?(?:reporting|writing|compiled)\s+by\s.{2,240}\)|(?:reporting|writing)\s+by\s.{2,120};\s*(?:editing|additional)\s.{2,120}"
+    r"|.{2,120}\bcontributed\s+(?:reporting|to\s+this\s+(?:report|story|article))\.?",
+    re.IGNORECASE,
+)
 _DATELINE = re.compile(
     r"\W*(?P<label>published|updated|posted|last\s+(?:updated|modified)|first\s+published|created|date)\s*(?:on|at)?\s*:?\s*(?P<date>.{4,80}?\d.{0,80})",
+    re.IGNORECASE,
+)
+_STAMP = re.compile(r"(?:posted|updated|published)\s+at\s+\d{1,2}[:.]\d\d\b.{0,12}", re.IGNORECASE)
+_UPDATED = re.compile(
+    r"updated|modified|aktualisiert|stand|modifié|mis\s+à\s+jour|actualizado|atualizado|aggiornat|bijgewerkt|uppdatera|oppdatert|opdateret|päivitetty|aktualizacja|обновлен|изменен|güncelleme|更新|تحديث|עודכן",
+    re.IGNORECASE,
+)
+_PUBLISHED = re.compile(
+    r"publi|posted|veröffentlicht|erstellt|pubblicato|geplaatst|julkaistu|opublikowano|опубликован|giriş|yayın|نشر|פורסם|発表|掲載|发布|來源|来源",
+    re.IGNORECASE,
+)
+_ANY_DATE = re.compile(
+    r"(?<!\d)(?:\d{1,4}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}\.?\s+(?:de\s+)?[^\W\d_]{3,12}\.?,?\s+(?:de\s+)?(?:19|20)\d\d)(?!\d)"
+)
+_CLOCK = re.compile(r"(?<!\d)\d{1,2}\s?[:.h时時]\s?\d{2}(?!\d)")
+_LONGEST_BESIDE_DATE = 40
+_MAIL_HEADER = re.compile(r"(?:from|to|cc|date|sent|subject|reply-to)\s*:\s.{1,200}", re.IGNORECASE)
+_RELEASE = re.compile(
+    r"\W*(?:(?:for\s+)?immediate\s+release|embargoed\s+(?:until|for)\b.{0,60}|press\s+release|news\s+release|media\s+release|pressemitteilung|communiqué\s+de\s+presse|nota\s+de\s+prensa|comunicato\s+stampa|pressmeddelande|persbericht)\W*",
+    re.IGNORECASE,
+)
+_RELEASE_END = re.compile(r"#(?:\s*#){2,}|\W*ENDS?\W*|-\s*(?:end|Ends|ends)s?\s*-|-\s*30\s*-")
+_AFTER_RELEASE = re.compile(
+    r"(?:about\s+\S.{0,60}|notes?\s+(?:to|for)\s+editors?|(?:media|press|investor)\s+(?:contacts?|enquiries|inquiries)|contacts?|editor.s\s+notes?)\W*",
+    re.IGNORECASE,
+)
+_COMMENTS = re.compile(
+    r"\W*(?:[\d.,]+\s+)?(?:comments?|kommentare?|commentaires?|vos\s+réactions|comentarios|comentários|commenti|reacties|kommentarer|komentarze|комментарии|kommentit|yorumlar|التعليقات|תגובות|コメント|网友评论)\s*(?:\(?[\d.,]+\)?)?\W*",
+    re.IGNORECASE,
+)
+_COMMENT_SIGN = re.compile(
+    r"(?:sort\s+by|newest|oldest|most\s+liked|reply|replies|log\s+in|report|antworten|répondre|responder|rispondi|svara|odpowiedz|ответить|vastaa|yanıtla)\b.{0,40}"
+    r"|.{1,40}\b(?:ago|(?:vor|il\s+y\s+a|hace|há)\s+\d.{1,20}|назад|önce|sedan|temu|sitten)",
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"[ \t\u00a0]*(?:[•●▪■◦‣⁃∙·]|[*\-–—](?=[ \t\u00a0]))[ \t\u00a0]*(?=\S)")
@@ -98,12 +127,14 @@ _STRONG_MARKS = re.compile(
 )
 # A sentence ends with one of these, maybe within closing quotes and brackets.
 _SENTENCE_END = re.compile(r"[.!?…。！？｡।؟۔։;:，、][\"'’”»›)\]】」』*]*$|[\"’”»」』]$")
-_BREAK_IN_SENTENCE = re.compile(r"([\w,;-])\n*\f\n*(?=[a-zà-öø-ÿ])")
+_BREAK_IN_SENTENCE = re.compile(r"(?<=[\w,;-])\n*\f\n*(?=[a-zà-öø-ÿ])")
+_BREAK_BEFORE_NUMBER = re.compile(r"(?<=[a-zà-öø-ÿ,;])\n*\f\n*(?=\d)")
+# The paper's name and the page's number at the head of a printed page.
+_RUNNING_HEAD = re.compile(r"\f[^\n\f]{0,100}?\s{2,}(?:page|seite|pág\.?|p\.)?\s*\d{1,4}[ \t]*(?=\n)", re.IGNORECASE)
 _PAGE_BREAK = re.compile(r"[ \t]*\f[ \t]*")
 _BLANKS = " \t\u00a0"
 _RULE = re.compile(r"[\s\-_=*~·•.…‒–—―─━═#+|<>^°◆■●▪]+")
 _LONG_BLANKS = re.compile("[ \t\u00a0]{100,}")
-_LONGEST_FURNITURE = 320
 _INVISIBLE = re.compile("[\u2060\ufeff\u00ad\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -123,7 +154,7 @@ class CleanText:
 
 def clean(text: str) -> CleanText:
     """Split a scraped text into headline, body and what is neither. Every sentence of the story stays in the body."""
-    return _Cleaner(_paragraphs(repair(text))).result()
+    return _Cleaner(_lines(repair(text))).result()
 
 
 def repair(text: str) -> str:
@@ -150,50 +181,46 @@ def fix_mojibake(text: str) -> str:
     return "\n".join(fix_encoding(line) if not line.isascii() and is_bad(line) else line for line in text.split("\n"))
 
 
-def is_furniture(line: str) -> bool:
-    """Whether a line, as a whole, is a known piece of a page's furniture ("Scroll down for video", "Read more")."""
-    return len(line) <= _LONGEST_FURNITURE and _FURNITURE.fullmatch(line) is not None
-
-
-def leads_elsewhere(line: str) -> bool:
-    """Whether a line begins as a pointer to another story does ("Lesen Sie auch …"), and is no longer than one."""
-    return len(line) <= _LONGEST_POINTER and _POINTER.match(line) is not None
-
-
-def is_pointer(line: str) -> bool:
-    """Whether a line is a pointer to another story: the label alone, or the label, a colon and a headline."""
-    label = _POINTER.match(line) if len(line) <= _LONGEST_POINTER else None
-    return label is not None and re.fullmatch(r"\W*|\s*[:：>»›…→].*", line[label.end() :]) is not None
-
-
 def fits_as_headline(line: str) -> bool:
     """Whether a line can stand as a headline: not empty, not a paragraph."""
     return 0 < len(line) <= MAX_HEADLINE
 
 
-def _paragraphs(text: str) -> list[list[str]]:
-    """The text's paragraphs as lists of logical lines: hard wraps undone, list items apart."""
-    text = _PAGE_BREAK.sub("\f", text)
+@dataclass(slots=True)
+class _Line:
+    """A logical line, the block between blank lines and the paragraph it belongs to, and as what it was taken out."""
+
+    text: str
+    block: int
+    paragraph: int
+    as_it_came: str
+    taken: str = ""
+
+    @property
+    def is_sentence(self) -> bool:
+        return _is_sentence(self.text)
+
+
+def _lines(text: str) -> list[_Line]:
+    """The text's logical lines: hard wraps undone; list items share a paragraph, all others are paragraphs of their own."""
+    text = _RUNNING_HEAD.sub("\f", _PAGE_BREAK.sub("\f", text))
     # A page break in the middle of a sentence is no end of a paragraph.
-    blocks = _split(_BREAK_IN_SENTENCE.sub(r"\1\n", text))
-    trimmed = [[line.rstrip(_BLANKS) for line in block] for block in blocks]
-    if width := _wrap_width(trimmed):
-        blocks = trimmed
-    elif "\f" in text:
-        blocks = _split(_BREAK_IN_SENTENCE.sub(r"\1 ", text))  # no wrap that would undo the break
+    width = _wrap_width(_split(_BREAK_IN_SENTENCE.sub("\n", _BREAK_BEFORE_NUMBER.sub("\n", text))))
+    # A wrap that is undone takes the break along; a number after it might as well begin a line of its own.
+    blocks = _split(_BREAK_IN_SENTENCE.sub("\n" if width else " ", _BREAK_BEFORE_NUMBER.sub(" ", text)))
+    if width:
+        blocks = [[line.rstrip(_BLANKS) for line in block] for block in blocks]
     vocabulary = set(re.findall(r"[^\W\d_]+", text.lower())) if width else set()
-    paragraphs: list[list[str]] = []
-    for block in blocks:
-        if width:
-            block = _unwrap(block, width, vocabulary)
-        # Lines of an unwrapped block are paragraphs of their own, except list items, which belong together.
-        for line in block:
+    lines: list[_Line] = []
+    for number, block in enumerate(blocks):
+        for line in _unwrap(block, width, vocabulary) if width else block:
+            before = lines[-1] if lines else None
             bullet = _BULLET.match(line)
-            if bullet and paragraphs and paragraphs[-1] and _BULLET.match(paragraphs[-1][-1]) and line is not block[0]:
-                paragraphs[-1].append(line)
-            else:
-                paragraphs.append([line])
-    return paragraphs
+            in_list = bullet and before and before.block == number and _BULLET.match(before.as_it_came)
+            paragraph = before.paragraph + (0 if in_list else 1) if before else 0
+            if tidied := _tidy(line):
+                lines.append(_Line(tidied, number, paragraph, tidied if bullet else line))
+    return lines
 
 
 def _split(text: str) -> list[list[str]]:
@@ -210,18 +237,23 @@ def _wrap_width(blocks: list[list[str]]) -> int | None:
 
     A break is a wrap where the next line's first word would not have fitted before the widest line's end.
     """
-    lines = [line for block in blocks for line in block]
-    width = max(map(len, lines), default=0)
+    # Lines around the story were not wrapped with it.
+    width = max((len(line) for block in blocks for line in block if not _stands_alone(line)), default=0)
     if not _WRAP_WIDTH[0] <= width <= _WRAP_WIDTH[1]:
         return None
     breaks = wraps = 0
     for block in blocks:
         for line, following in itertools.pairwise(block):
-            if _BULLET.match(following):
+            if _BULLET.match(following) or _stands_alone(line) or _stands_alone(following):
                 continue
             breaks += 1
             wraps += _is_wrap(line, following, width)
     return width if breaks >= 3 and wraps >= 0.6 * breaks else None
+
+
+def _stands_alone(line: str) -> bool:
+    text = line.strip(_BLANKS)
+    return is_furniture(text) or _MAIL_HEADER.fullmatch(text) is not None
 
 
 def _is_wrap(line: str, following: str, width: int) -> bool:
@@ -233,7 +265,9 @@ def _unwrap(block: list[str], width: int, vocabulary: set[str]) -> list[str]:
     previous = block[0]
     for line in block[1:]:
         in_list = _BULLET.match(joined[-1]) is not None and line[:1] in " \t"
-        if not _BULLET.match(line) and (_is_wrap(previous, line, width) or in_list):
+        # Not every program that wraps text counts as this one does.
+        nearly = len(previous) >= _NEARLY * width and not _is_sentence(previous)
+        if not _BULLET.match(line) and (nearly or _is_wrap(previous, line, width) or in_list):
             joined[-1] = _join(joined[-1], line.lstrip(), vocabulary)
         else:
             joined.append(line)
@@ -252,123 +286,238 @@ def _join(one: str, other: str, vocabulary: set[str]) -> str:
 
 
 class _Cleaner:
-    """One pass over the paragraphs: sort each into story, caption or furniture."""
+    """Passes over the lines, each of which takes out one kind of thing that is not the story."""
 
-    def __init__(self, paragraphs: list[list[str]]) -> None:
-        self.paragraphs = [[_tidy(line) for line in paragraph] for paragraph in paragraphs]
-        # What stays in the story stays as it came, blanks at the ends of lines and indented code included.
-        self.as_it_came = {
-            line.strip(_BLANKS): line for paragraph in paragraphs for line in paragraph if not _BULLET.match(line)
-        }
-        self.removed: list[RemovedText] = []
-        self.captions: list[str] = []
+    def __init__(self, lines: list[_Line]) -> None:
+        self.lines = lines
+        self.blocks_tell = self._blocks_tell()
         self.authors: list[str] = []
         self.published: list[str] = []
         self.modified: list[str] = []
 
     def result(self) -> CleanText:
-        scraped = sum(
-            1
-            for paragraph in self.paragraphs
-            for line in paragraph
-            if len(line) < _LONGEST_FURNITURE and _STRONG_MARKS.fullmatch(line)
-        )
-        kept = self._without_furniture(self.paragraphs)
-        headline, rest = self._headline(kept)
-        rest = self._without_byline(rest)
-        if scraped >= _SCRAPE_MARKS_NEEDED:
-            rest = self._without_captions(rest)
+        short = [line.text for line in self.lines if len(line.text) < LONGEST_FURNITURE]
+        scraped = sum(1 for text in short if _STRONG_MARKS.fullmatch(text)) >= _SCRAPE_MARKS_NEEDED
+        self._take_heads()
+        self._take_known()
+        self._take_lists_and_boxes()
+        self._take_end()
+        headline = self._headline()
+        self._take_credited_captions()
+        self._take_byline_and_dates()
+        if scraped:
+            self._take_captions_by_their_looks()
+        paragraphs = self._paragraphs()
         return CleanText(
-            headline=headline, body="\n\n".join("\n".join(self.as_it_came.get(line, line) for line in paragraph) for paragraph in rest), description=_lede(rest),
+            headline=headline, body="\n\n".join("\n".join(line.as_it_came for line in paragraph) for paragraph in paragraphs),
+            description=_lede([[line.text for line in paragraph] for paragraph in paragraphs]),
             authors=tuple(self.authors), published=tuple(self.published), modified=tuple(self.modified),
-            captions=tuple(self.captions), removed=tuple(self.removed),
+            captions=tuple(line.text for line in self.lines if line.taken == "caption"),
+            removed=tuple(RemovedText(kind=line.taken, text=line.text) for line in self.lines if line.taken not in ("", "caption", "headline")),
         )  # fmt: skip
 
-    def _without_furniture(self, paragraphs: list[list[str]]) -> list[list[str]]:
-        kept: list[list[str]] = []
-        for paragraph in paragraphs:
-            lines: list[str] = []
-            for line in paragraph:
-                if len(line) > 2 * _LONGEST_FURNITURE:
-                    lines.append(line)
-                elif is_furniture(line):
-                    self.removed.append(RemovedText(kind="furniture", text=line))
-                elif _SOURCE_LINE.fullmatch(line) and not _is_sentence(line.partition(":")[2]):
-                    self.removed.append(RemovedText(kind="source_line", text=line))
-                elif kept and _LABELLED_CAPTION.fullmatch(line):
-                    self.captions.append(line)
-                elif kept and _CREDIT.fullmatch(line):
-                    self.removed.append(RemovedText(kind="credit", text=line))
-                elif _RULE.fullmatch(line):
-                    self.removed.append(RemovedText(kind="rule", text=line))
-                elif line:
-                    lines.append(line)
-            if lines:
-                kept.append(lines)
-        return kept
+    def _blocks_tell(self) -> bool:
+        """Whether blank lines part the story's paragraphs; in other texts blocks tell nothing."""
+        sizes = Counter(line.block for line in self.lines)
+        prose = [sizes[line.block] for line in self.lines if line.is_sentence and len(line.text) > _LONGEST_BOXED]
+        return 2 * prose.count(1) >= len(prose)
 
-    def _headline(self, paragraphs: list[list[str]]) -> tuple[str, list[list[str]]]:
-        if not paragraphs:
-            return "", []
-        first = re.sub(r"^#{1,6}\s+|^(?:headline|title)\s*:\s*", "", paragraphs[0][0], flags=re.IGNORECASE)
-        if len(paragraphs) == 1 and len(paragraphs[0]) == 1:
-            # A single paragraph is the story itself; its first sentence must do for a headline.
-            return _first_sentence(first), paragraphs
-        if fits_as_headline(first):
-            rest = [paragraphs[0][1:], *paragraphs[1:]]
-            return first, [paragraph for paragraph in rest if paragraph]
-        return _first_sentence(first), paragraphs
+    def _left(self) -> list[_Line]:
+        return [line for line in self.lines if not line.taken]
 
-    def _without_byline(self, paragraphs: list[list[str]]) -> list[list[str]]:
+    def _paragraphs(self) -> list[list[_Line]]:
+        return [list(lines) for _, lines in itertools.groupby(self._left(), key=lambda line: line.paragraph)]
+
+    def _take_heads(self) -> None:
+        """What stands above a headline: the header of a message, "For immediate release"."""
+        top = self.lines[:_TOP]
+        headers = [line for line in top if _MAIL_HEADER.fullmatch(line.text)]
+        if len(headers) >= 2:
+            for line in headers:
+                name, _, value = line.text.partition(":")
+                line.taken = "mail_header"
+                if name.lower() == "subject":
+                    line.text, line.as_it_came, line.taken = value.strip(), value.strip(), ""
+                elif name.lower() in ("date", "sent"):
+                    self.published.append(value.strip())
+        for line in top[:3]:
+            if _RELEASE.fullmatch(line.text):
+                line.taken = "furniture"
+
+    def _take_known(self) -> None:
+        """Lines that are known as a whole."""
+        begun = False
+        for line in self._left():
+            text = line.text
+            if len(text) > 2 * LONGEST_FURNITURE:
+                begun = True
+            elif is_furniture(text) or is_pointer(text):
+                line.taken = "furniture"
+            elif _SOURCE_LINE.fullmatch(text) and not _is_sentence(re.split("[:：]", text, maxsplit=1)[1]):
+                line.taken = "source_line"
+            elif begun and _LABELLED_CAPTION.fullmatch(text):
+                line.taken = "caption"
+            elif begun and (_CREDIT.fullmatch(text) or _REPORTING.fullmatch(text)):
+                line.taken = "credit"
+            elif _RULE.fullmatch(text) and not _RELEASE_END.fullmatch(text) and text != "--":
+                line.taken = "rule"
+            elif _STAMP.fullmatch(text):
+                line.taken = "stamp"
+            else:
+                begun = True
+
+    def _take_lists_and_boxes(self) -> None:
+        """The rest of blocks that begin with furniture, and headlines below a label of other stories."""
+        if not self.blocks_tell:
+            return
+        for _, group in itertools.groupby(self.lines, key=lambda line: line.block):
+            box = list(group)
+            if box[0].taken != "furniture":
+                continue
+            last = max(number for number, line in enumerate(box) if line.taken == "furniture")
+            for number, line in enumerate(box):
+                if line.taken:
+                    continue
+                if line.is_sentence and len(line.text) > _LONGEST_BOXED and number > last:
+                    break
+                line.taken = "furniture"
+        for before, line, after in zip(self.lines, self.lines[1:], [*self.lines[2:], None], strict=False):
+            if line.taken or line.is_sentence or _BULLET.match(line.text) or before.taken != "furniture":
+                continue
+            words = len(line.text.split())
+            below_label = heads_a_list(before.text) and words >= 5 and len(line.text) <= 160
+            between = after is not None and after.taken == "furniture" and (words == 1 and not line.text.isalpha())
+            if below_label or between:
+                line.taken = "furniture"
+        # Where the furniture shouts ("CLICK HERE TO GET THE APP"), shouted lines are links to other stories.
+        if any(
+            line.taken == "furniture" and line.text.isupper() and len(line.text.split()) >= 5 for line in self.lines
+        ):
+            for line in self._left()[1:]:
+                if line.text.isupper() and len(line.text.split()) >= 5 and not line.is_sentence:
+                    line.taken = "furniture"
+
+    def _take_end(self) -> None:
+        """What follows the story: readers' comments, a release's notes to editors, a message's signature."""
+        total = sum(len(line.text) for line in self.lines)
+        release = any(line.taken == "furniture" and _RELEASE.fullmatch(line.text) for line in self.lines[:3])
+        release = release or any(_RELEASE_END.fullmatch(line.text) for line in self.lines)
+        left = 0
+        end = len(self.lines)
+        for number in range(len(self.lines) - 1, 0, -1):
+            line = self.lines[number]
+            left += len(line.text)
+            following = [other.text for other in self.lines[number + 1 : number + 4]]
+            if (_COMMENTS.fullmatch(line.text) and any(_COMMENT_SIGN.fullmatch(text) for text in following)) or (
+                left <= _ENDING_SHARE * total
+                and (
+                    _RELEASE_END.fullmatch(line.text)
+                    or (release and _AFTER_RELEASE.fullmatch(line.text))
+                    or (line.text == "--" and left <= _ENDING_SHARE / 2 * total)
+                )
+            ):
+                end = number
+        for line in self.lines[end:]:
+            line.taken = line.taken or "ending"
+
+    def _headline(self) -> str:
+        left = self._left()
+        while len(left) > 1 and self._take_dates(left[0]):
+            left.pop(0)
+        if not left:
+            return ""
+        first = re.sub(r"^#{1,6}\s+|^(?:headline|title)\s*:\s*", "", left[0].text, flags=re.IGNORECASE)
+        # A single paragraph is the story itself; its first sentence must do for a headline.
+        if len(left) > 1 and fits_as_headline(first):
+            left[0].taken = "headline"
+            return first
+        return _first_sentence(first)
+
+    def _take_byline_and_dates(self) -> None:
         """Author and date lines stand below the headline; further down "By …" begins sentences."""
-        kept = []
-        for number, paragraph in enumerate(paragraphs):
-            line = paragraph[0]
-            if number < 5 and len(paragraph) == 1 and len(line) <= 160 and not _is_sentence(line):
-                if match := _BYLINE.fullmatch(line):
-                    self.authors += [name.strip() for name in re.split(r",|\band\b|&", match["names"]) if name.strip()]
-                    self.removed.append(RemovedText(kind="byline", text=line))
-                    if match["rest"] and re.search(r"(19|20)\d\d", match["rest"]):
-                        self.published.append(match["rest"])
-                    continue
-                if self._take_dates(line):
-                    self.removed.append(RemovedText(kind="dateline", text=line))
-                    continue
-            kept.append(paragraph)
-        return kept
+        top = self._left()[:_TOP]
+        below_byline = False
+        prose = 0
+        for line, following in zip(top, [*top[1:], None], strict=True):
+            prose += line.is_sentence and len(line.text) > _LONGEST_BOXED
+            if prose > 1:
+                break
+            if len(line.text) > 160 or _BULLET.match(line.text):
+                continue
+            if self._take_dates(line):
+                continue
+            if not line.is_sentence and (match := _BYLINE.fullmatch(line.text) or _FOREIGN_BYLINE.fullmatch(line.text)):
+                names = re.split(r",|&|\b(?:and|und|et|y|e|en|och|og|i|и)\b", match["names"])
+                self.authors += [name.strip() for name in names if name.strip()]
+                line.taken = "byline"
+                if match["rest"] and re.search(r"(19|20)\d\d", match["rest"]):
+                    self.published.append(match["rest"])
+            elif _HANDS.fullmatch(line.text) and (below_byline or len(line.text.split()) > 1):
+                line.taken = "byline"
+            elif following is not None and re.fullmatch(_FULL_NAME, line.text) and self._take_dates(following):
+                self.authors.append(line.text)
+                line.taken = "byline"
+            below_byline = line.taken == "byline"
+        left = self._left()
+        if len(left) > 2 and any(is_note_on(author, left[-1].text) for author in self.authors):
+            left[-1].taken = "author_note"
 
-    def _take_dates(self, line: str) -> bool:
-        parts = [part.strip() for part in line.split("|")]
-        matches = [_DATELINE.fullmatch(part) for part in parts]
-        if not matches or any(match is None for match in matches):
-            return False
-        for match in matches:
-            assert match is not None
-            modified = match["label"].lower().startswith(("updated", "last"))
-            (self.modified if modified else self.published).append(match["date"])
+    def _take_dates(self, line: _Line) -> bool:
+        """Take a line that is hardly more than dates, and note them as days of publication or change."""
+        if line.taken or (line.is_sentence and not re.search(r"[ap]\.m\.$", line.text)):
+            return line.taken == "dateline"
+        text = line.text
+        published: list[str] = []
+        modified: list[str] = []
+        parts = [_DATELINE.fullmatch(part.strip()) for part in text.split("|")]
+        if all(parts):
+            for match in parts:
+                assert match is not None
+                (modified if _UPDATED.search(match["label"]) else published).append(match["date"])
+        else:
+            start, rest = 0, text
+            while found := find_date(text, start):
+                around = text[start : found[1]]
+                ahead = re.split(_UPDATED, text[found[2] :], maxsplit=1)[0]
+                (modified if _UPDATED.search(around) and published else published).append(
+                    text[found[1] : found[2]] + ahead
+                )
+                rest = rest.replace(text[found[1] : found[2]], "")
+                start = found[2]
+            rest = _CLOCK.sub("", _ANY_DATE.sub("", rest))
+            words = len(re.findall(r"[^\W\d_]+", rest))
+            labelled = _PUBLISHED.search(rest) or _UPDATED.search(rest)
+            most = 1 if not published and not _ANY_DATE.search(text) else 6 if labelled else 2
+            if len(rest) > _LONGEST_BESIDE_DATE or rest == text or words > most:
+                return False
+        line.taken = "dateline"
+        self.published += published
+        self.modified += modified
         return True
 
-    def _without_captions(self, paragraphs: list[list[str]]) -> list[list[str]]:
+    def _take_credited_captions(self) -> None:
+        """Lines that end in a picture's credit, and the line right above one that is nothing but a credit."""
+        for before, line in itertools.pairwise(self.lines):
+            above = self.blocks_tell and not before.taken and before.block == line.block
+            if above and line.taken == "credit" and _CREDIT.fullmatch(line.text):
+                before.taken = "caption"
+            if not line.taken and _ENDS_IN_CREDIT.fullmatch(line.text) and not _BULLET.match(line.text):
+                line.taken = "caption"
+
+    def _take_captions_by_their_looks(self) -> None:
         """Take out lines that stand alone without a sentence's end, between paragraphs that have one.
 
         Asked only of text with a scrape mark, and only believed where several such lines stand and most paragraphs are
         punctuated: leaving out every unpunctuated line of any text would cost real paragraphs.
         """
-        sentences = [
-            number for number, paragraph in enumerate(paragraphs) if len(paragraph) == 1 and _is_sentence(paragraph[0])
-        ]
+        alone = [paragraph[0] for paragraph in self._paragraphs() if len(paragraph) == 1]
+        sentences = [line for line in alone if line.is_sentence]
         if not sentences:
-            return paragraphs
-        first = sentences[0]
-        found = [
-            number
-            for number, paragraph in enumerate(paragraphs)
-            if number > first and len(paragraph) == 1 and _looks_like_caption(paragraph[0])
-        ]
-        if len(found) < _CAPTIONS_NEEDED or len(found) > 1.5 * len(sentences):
-            return paragraphs
-        self.captions += [paragraphs[number][0] for number in found]
-        return [paragraph for number, paragraph in enumerate(paragraphs) if number not in set(found)]
+            return
+        found = [line for line in alone[alone.index(sentences[0]) :] if _looks_like_caption(line.text)]
+        if _CAPTIONS_NEEDED <= len(found) <= 1.5 * len(sentences):
+            for line in found:
+                line.taken = "caption"
 
 
 def _tidy(line: str) -> str:

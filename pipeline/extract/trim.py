@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from pipeline.extract.dates import find_date
-from pipeline.extract.plaintext import is_furniture, is_pointer
+from pipeline.extract.furniture import is_furniture, is_note_on, is_pointer
 
 _LONGEST_LABEL = 100
 _LONGEST_CAPTION = 140
@@ -106,7 +106,7 @@ def _end(blocks: list[str], authors: tuple[str, ...]) -> int:
             and (
                 _END_MARK.fullmatch(block.lstrip("- ")) or (is_pointer(block) and _only_headlines(blocks[number + 1 :]))
             )
-        ) or (number > 0.6 * len(blocks) and any(_is_note_on(author, block) for author in authors)):
+        ) or (number > 0.6 * len(blocks) and any(is_note_on(author, block) for author in authors)):
             end = number
     return end
 
@@ -123,21 +123,6 @@ def _is_byline(block: str, authors: tuple[str, ...]) -> bool:
     for author in authors:
         rest = rest.replace(author.casefold(), " ")
     return rest != block.casefold() and _BETWEEN_NAMES.fullmatch(rest) is not None
-
-
-def _is_note_on(author: str, block: str) -> bool:
-    # "Jane Doe is a staff writer …", "About Jane Doe"
-    name = author.partition(",")[0]
-    text = re.sub(r"^(?:about|meet|by|written by)\s+", "", block, flags=re.IGNORECASE)
-    if " " not in name or not text.startswith(name):
-        return False
-    return (
-        re.match(
-            r"\W*$|,? (?:is|was|has|holds|writes|started|covers|joined|founded|loves|lives|brings|serves|works)\b",
-            text[len(name) :],
-        )
-        is not None
-    )
 
 
 def _is_opening(block: str) -> bool:

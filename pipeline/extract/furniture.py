@@ -1,0 +1,181 @@
+"""What stands around a story on news sites, in the words of several languages. Pure.
+
+A line is furniture only as a whole: the same words in a sentence are the story's. Labels are listed by language, as they
+stand on the sites; patterns are for lines that carry a name, a number or a headline besides.
+"""
+
+# ruff: noqa: E501, SIM905 - patterns and vocabularies read better unbroken
+
+from __future__ import annotations
+
+import re
+
+LONGEST_FURNITURE = 320
+_LONGEST_POINTER = 200
+_LONGEST_LABEL = 80
+
+_NETWORKS = (
+    r"(?:facebook|twitter|x|whatsapp|telegram|e-?mail|linkedin|pinterest|reddit|flipboard|messenger|bluesky|threads|instagram|pocket|tumblr|viber|vk"
+    r"|google\s+news|вконтакте|одноклассники|copy\s+link|print|save|share)"
+)
+
+_FURNITURE = re.compile(
+    rf"""
+    (?:\W*(?:please\s+)?scroll\s+down\s+(?:for|to\s+(?:see|watch|read))\b.{{0,60}}
+    | \W*(?:click|tap)\s+here\s+(?:to|for)\b.{{0,80}}
+    | \W*(?:read|see|find\s+out|learn|show|view|load|watch)\s+more\W*(?:here|below|stories|comments)?\W*
+    | \W*(?:read|see)\s+(?:more|also|next|full\s+(?:article|story))\s*[:>»…].{{0,160}}
+    | \W*(?:also\s+read|read\s+also|you\s+may\s+also\s+like|you\s+might\s+also\s+like|recommended(?:\s+(?:for\s+you|stories|reading))?
+        |related(?:\s+(?:articles?|stories|content|topics|links))|more\s+(?:from|on\s+this\s+story|stories)|most\s+(?:read|popular|viewed)
+        |trending(?:\s+now)?|don.t\s+miss)\s*(?:[:>»…].{{0,160}})?
+    | \W*(?:read|view)\s+(?:the\s+)?full\s+(?:article|story)\W*
+    | \W*(?:continue|keep)\s+reading(?:\s+(?:below|the\s+main\s+story))?\W*
+    | \W*(?:story|article)\s+continues\s+(?:below|after).{{0,60}}
+    | \W*skip\s+(?:to\s+(?:content|main\s+content)|advertisement|ad|past\s+newsletter\s+promotion)\W*
+    | \W*share\s+(?:this\s*)?(?:article|story|page|post)?\W*
+    | \W*share\s+or\s+comment\s+on\s+this\s+article\b.{{0,200}}
+    | \W*(?:click\s+(?:here\s+)?to\s+)?(?:share|follow(?:\s+us)?|teilen|partager|compartir|compartilhar|condividi|delen|dela|jaa|udostępnij|поделиться)\s+(?:this\s+\w+\s+)?(?:on|via|by|auf|per|sur|par|en|por|no|na|su|op|på|в)\s+{_NETWORKS}\b.{{0,40}}
+    | \W*(?!x\b\W*x?)(?:{_NETWORKS}\b[\W\d]*)+
+    | \W*(?:[\d,.]+k?\s+)?(?:shares?|views?|comments?|likes?|votes?(?:\s+so\s+far)?)\s*(?:[\d,.]+k?)?\W*
+    | \W*[\d.,]*\s*(?:kommentare?|commentaires?|comentarios?|comentários?|commenti|reacties|kommentarer|komentarzy|комментари(?:й|я|ев)|kommenttia|yorum)\W*
+    | \W*(?:[\d.,]+\+?\s+)?votes\s+so\s+far\W*
+    | \W*(?:follow|like)\s+us\s+on\b.{{0,80}}
+    | \W*(?:sign\s+up|subscribe|register)\s+(?:(?:now\s+)?(?:for|to)\s+(?:our|the|get)\b.{{0,120}}|here\W*|now\W*)?
+    | .{{0,160}}\b(?:sign\s+up|subscribe)\s+(?:to|for)\s+our\s+(?:[\w-]+\s+){{0,3}}newsletters?\b.{{0,80}}
+    | \W*sign\s+up\s+(?:to|for)\s+(?-i:[A-Z0-9])[^.?!]{{0,60}}
+    | \W*newsletter\s*:.{{0,120}} | \W*v[íi]deos\s*:.{{0,100}}
+    | .{{0,80}}\bnewsletters\s+may\s+contain\s+info\b.{{0,200}}
+    | \W*you\s+are\s+receiving\s+this\s+(?:e-?mail|message|because)\b.{{0,160}} | \W*to\s+unsubscribe\b.{{0,120}}
+    | \W*(?:get|download)\s+(?:the|our)\s+(?:free\s+)?(?:app|newsletter)\b.{{0,80}}
+    | \W*(?:log|sign)\s+in(?:\s+to\s+(?:comment|continue|read|post).{{0,60}})?\W*
+    | \W*(?:what\s+do\s+you\s+think\?\s+)?(?:comment\s+below|join\s+the\s+(?:conversation|discussion)|leave\s+a\s+(?:comment|reply)|post\s+a\s+comment)\W*
+    | \W*loading(?:\s+(?:video|comments|more|tweet|post|ad))?\W*
+    | \W*(?:play|watch|pause|mute|unmute|replay)(?:\s+(?:video|again|the\s+video|now))?\W*
+    | \W*play\s+video\b.{{0,40}}\b(?:mute|skip|pause)\b.{{0,300}}
+    | \W*(?:have\s+you\s+got|do\s+you\s+have|got)\s+a\s+(?:story|tip)\b.{{0,60}}\?.{{0,160}}
+    | \W*(?:©|\(c\)|copyright)\s.{{0,160}}
+    | .{{0,100}}\b(?:all\s+rights\s+reserved|alle\s+rechte\s+vorbehalten|tous\s+droits\s+réservés|todos\s+los\s+derechos\s+reservados|riproduzione\s+riservata|все\s+права\s+защищены|wszelkie\s+prawa\s+zastrzeżone|tüm\s+hakları\s+saklıdır)\.?\W*
+    | \W*(?:we\s+use|this\s+(?:site|website)\s+uses)\s+cookies\b.{{0,300}}
+    | \W*(?:accept|reject)\s+(?:all\s+)?cookies\W*
+    | \W*view\s+this\s+post\s+on\s+\w+\W* | \W*a\s+(?:post|photo|video|reel)\s+shared\s+by\s.{{0,120}}@\w.{{0,60}}
+    | (?:\W*notice:)?\W*(?:this\s+\w+\s+requires\s+javascript|javascript\s+is\s+(?:required|disabled)\b.{{0,60}}|(?:please\s+)?(?:enable|turn\s+on)\s+javascript\b.{{0,80}})\W*
+    | \W*like\s+(?:this:|loading\W{{1,4}})\W*
+    | \W*page\s+\d+(?:\s+of\s+\d+)?\W* | \W*list\s+(?:of\s+\d+\s+items|\d+\s+of\s+\d+)\W* | \W*end\s+of\s+list\W*
+    | \W*(?:end\s+of\s+|after\s+)?(?:newsletter|article|email)\s+promo(?:tion)?\W*
+    | \W*\d+\s+min(?:ute)?s?\s+read\W*
+    | \W*(?:reading\s+time|lesezeit|temps\s+de\s+lecture|tiempo\s+de\s+lectura|tempo\s+(?:de\s+leitura|di\s+lettura)|leestijd|lästid|lukuaika|czas\s+czytania|время\s+чтения|okuma\s+süresi)\W*\d.{{0,20}}
+    | \W*\d+\s*(?:min(?:ut[aeiou]?[nsr]?)?\.?)\s*(?:lesezeit|de\s+lectur[ea]|de\s+leitura|di\s+lettura|leestijd|lästid|okuma)\W*
+    | \W*(?:(?:\d+|an?)\s+(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)\s+ago|just\s+now)\W*
+    | \W*(?:this|the)\s+(?:article|story|post)\s+(?:was\s+)?(?:originally|first)\s+(?:appeared|published)\s+(?:on|in|by|at)\b.{{0,120}}
+    | .{{0,60}}\btop\s+headlines\s+are\s+here\b.{{0,100}}
+    | \W*our\s+standards:.{{0,100}}
+    | \W*(?:il\s+vous\s+reste\s+[\d.,]+\s*%.{{0,120}}|dalsza\s+część\s+(?:artykułu|tekstu)\s+pod\b.{{0,60}}|dziękujemy,\s+że\s+przeczyta.{{0,80}}|kennen\s+sie\s+schon\s+unser.{{0,100}})
+    | \W*(?:clique\s+aqui|haz\s+clic|cliquez\s+ici|klicken\s+sie\s+hier|hier\s+klicken|klik\s+hier|clicca\s+qui)\b.{{0,120}}
+    | \W*нашли\s+(?:опечатку|ошибку).{{0,80}} | \W*подписывайтесь\s+на\b.{{0,80}} | \W*читать\s+в\s+\w+\W*
+    | \W*責任編集.{{0,20}} | .{{0,4}}责任编辑.{{0,30}} | \W*版权声明.{{0,80}} | .{{0,60}}未经授权.{{0,20}}转载.{{0,20}} | \W*(?:分享到|字号|扫一扫).{{0,30}}
+    | .{{0,30}}この記事は(?:有料|会員).{{0,40}} | .{{0,40}}無断(?:転載|複製).{{0,30}} | \W*残り\s*[0-9０-９]+\s*文字\W*)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_LABELS_BY_LANGUAGE = {
+    "en": "advertisement|advertising|sponsored|sponsored content|ad|share|share this|save|like|reply|previous|next|subscribe|subscribe now|sign up|log in|live|live reporting|poll|"
+    "supported by|back to top|top of page|next article|previous article|view comments|hide caption|toggle caption|enlarge image|enlarge this image|"
+    "listen to this story|listen to this article|listen|copy this link|copy link|link copied|reuse this content|explore more on these topics|key events|"
+    "sort by: newest|sort by newest|newest first|load more comments|load more|show more|recent content|most read|most viewed|get the app|editors' picks|editor's picks|up next|"
+    "free weekly newsletter|free newsletter|enter your email|enter your email address|your email address|privacy policy|terms of service|accept cookies|accept all|cookie policy|"
+    "follow|following|report this comment|download our app|download the app|click to copy|open in new tab|related|related posts|what to read next|story tags|tags|topics|filed under|promoted stories",
+    "de": "anzeige|werbung|kommentare|drucken|teilen|merken|artikel teilen|artikel merken|newsletter|jetzt kostenlos anmelden|jetzt anmelden|kostenlos anmelden|auch interessant|"
+    "das könnte sie auch interessieren|mehr zum thema|zum thema|themen|schlagwörter|startseite|vorlesen|artikel anhören|anhören|weiterlesen|kommentar schreiben|kommentieren|"
+    "feedback|quelle|lesen sie auch|meistgelesen|zur startseite|link kopieren|folgen|abonnieren|jetzt abonnieren|nur für abonnenten|empfohlener externer inhalt|inhalt anzeigen|zur person",
+    "fr": "publicité|partager|commenter|réagir|imprimer|envoyer par e-mail|envoyer par email|copier le lien|article réservé aux abonnés|réservé aux abonnés|abonnez-vous|je m'abonne|s'abonner|"
+    "se connecter|lecture restreinte|offrir l'article|offrir|écouter l'article|écouter|ma une|l'info en continu|vos commentaires|commentaires|vos réactions|réactions|les plus lus|sur le même sujet|"
+    "vous souhaitez réagir à cet article|à lire aussi|lire aussi|lire plus tard|ajouter à vos favoris|suivre|newsletter|inscrivez-vous|s'inscrire|la suite après la publicité|dans la même rubrique|thèmes|lire la suite",
+    "es": "publicidad|compartir|copiar enlace|comentarios|comentar|imprimir|suscríbete|suscríbete para seguir leyendo|inicia sesión|archivado en|más información|lo más visto|lo más leído|te puede interesar|"
+    "te recomendamos|noticias relacionadas|temas|temas relacionados|etiquetas|escuchar|guardar|normas|boletín|ver comentarios|seguir leyendo|síguenos|síguenos en|regístrate|enviar por correo",
+    "pt": "publicidade|continua após a publicidade|compartilhar|compartilhe|partilhar|copiar link|comentários|imprimir|assine|leia também|leia mais|veja também|mais lidas|saiba mais|tópicos|ouvir|receba nossa newsletter|continue lendo|siga-nos|últimas notícias|notícias relacionadas",
+    "it": "pubblicità|condividi|commenta|commenti|stampa|ascolta articolo|ascolta l'articolo|ascolta|leggi anche|leggi i commenti|abbonati|iscriviti|articoli correlati|i più letti|potrebbe interessarti|argomenti|riproduzione riservata|copia link|segui|regala|leggi tutto|continua a leggere",
+    "nl": "advertentie|delen|deel dit artikel|deel|luister naar dit artikel|luister|bewaar|bewaar artikel|lees ook|lees meer|lees verder|reacties|reageer|meest gelezen|abonneer|word abonnee|gerelateerd|foutje gezien? mail ons|kopieer link|onderwerpen|nieuwsbrief",
+    "sv": "annons|annonsera|dela|dela artikeln|kopiera länk|läs mer|läs också|läs även|kommentera|kommentarer|mest lästa|prenumerera|bli prenumerant|logga in|följ|lyssna|lyssna på artikeln|spara|ämnen|mer om ämnet|skriv ut",
+    "da": "annonce|del|del artiklen|læs også|læs mere|mest læste|kommentarer|abonnér|log ind|gem|lyt til artiklen",
+    "no": "annonse|del|del artikkelen|les også|les mer|mest lest|kommentarer|abonner|logg inn|lytt til saken",
+    "fi": "mainos|jaa|jaa artikkeli|kopioi linkki|lue myös|lue lisää|kommentit|kommentoi|luetuimmat|tilaa|tilaa uutiskirje|kirjaudu|kuuntele|tallenna|aiheet|aiheesta lisää",
+    "pl": "reklama|udostępnij|skopiuj link|kopiuj link|komentarze|skomentuj|drukuj|czytaj także|czytaj też|zobacz także|zobacz też|najczęściej czytane|polecane|subskrybuj|zaloguj|zaloguj się|posłuchaj|zapisz się|tagi|tematy|obserwuj|czytaj dalej",
+    "cs": "reklama|inzerce|sdílet|diskuse|čtěte také|mohlo by vás zajímat|nejčtenější|předplatit|přihlásit",
+    "ru": "реклама|поделиться|читайте также|комментарии|комментировать|подписаться|подпишитесь|распечатать|версия для печати|самое читаемое|материалы по теме|по теме|теги|войти|новости партнёров|новости партнеров|скопировать ссылку|оставить комментарий|лента новостей|главное за день|на главную",
+    "uk": "реклама|поділитися|читайте також|коментарі|підписатися",
+    "tr": "reklam|paylaş|yorumlar|yorum yap|yorum yaz|abone ol|takip et|google news|google news'te takip et|ilgili haber|ilgili haberler|haberin devamı|çok okunanlar|benzer haberler|etiketler|yazdır|kaydet|dinle|sonraki haber|önceki haber|bültenimize abone olun|linki kopyala",
+    "ar": "إعلان|اعلان|شارك|مشاركة|شارك هذا الخبر|شارك المقال|شارك الخبر|تابعنا|تابعنا على تويتر|تابعنا على فيسبوك|اقرأ أيضا|اقرأ المزيد|مواضيع ذات صلة|موضوعات ذات صلة|أخبار ذات صلة|الأكثر قراءة|التعليقات|اشترك|طباعة|الوسوم|نسخ الرابط|حفظ|استمع",
+    "he": "פרסומת|שיתוף|שתפו|תגובות|הוספת תגובה|קראו עוד|קראו גם|כתבות נוספות|עוד בנושא|הדפסה|תגיות|הירשמו|הנקראות ביותר|כתבות קשורות|מודעה",
+    "ja": "広告|シェア|シェアする|ツイート|ツイートする|ポスト|ポストする|印刷|保存|関連記事|関連ニュース|関連リンク|あわせて読みたい|こちらもおすすめ|おすすめ記事|続きを読む|この記事をシェア|アクセスランキング|ランキング|コメント|コメントを書く|メールで送る|リンクをコピー|会員限定|有料会員限定|スキ|いいね",
+    "zh": "广告|廣告|分享|分享到|评论|評論|打印|相关阅读|相關閱讀|相关新闻|相關新聞|延伸阅读|延伸閱讀|热点推荐|猜你喜欢|字号|收藏|举报|网友评论|点击进入专题|返回首页|更多新闻|阅读原文|扫一扫|精彩推荐|热门推荐",
+    "ko": "광고|공유|공유하기|댓글|관련기사|관련 기사|구독|구독하기|인쇄|무단전재 및 재배포 금지|많이 본 뉴스|좋아요",
+    "el": "διαφήμιση|κοινοποίηση|διαβάστε επίσης|σχόλια|σχετικά άρθρα",
+}
+
+
+def _bare(line: str) -> str:
+    """A line as it is compared with labels: without case, marks around it and blanks in a row."""
+    text = line.casefold().replace("\u0307", "").replace("ı", "i").replace("’", "'")
+    return re.sub(r"\s+", " ", re.sub(r"^[\W_]+|[\W_]+$", "", text))
+
+
+_LABELS = frozenset(_bare(label) for labels in _LABELS_BY_LANGUAGE.values() for label in labels.split("|"))
+
+# What stands before the headline of another story in the middle of one.
+_POINTER = re.compile(
+    r"\W*(?:read\s+(?:more|also|next)|also\s+read|see\s+also|lesen\s+sie\s+(?:auch|mehr|hier)|lies\s+auch|mehr\s+(?:dazu|zum\s+thema)|auch\s+interessant"
+    r"|(?:à\s+)?(?:lire|voir)\s+aussi|à\s+lire(?:\s+également)?|lea\s+(?:también|además|más)|lee\s+también|(?:te|le)\s+puede\s+interesar|ver\s+también|más\s+información"
+    r"|leia\s+(?:também|mais)|ver\s+também|veja\s+também|saiba\s+mais|leggi\s+anche|lees\s+(?:ook|meer)|läs\s+(?:också|även|mer)|les\s+også|læs\s+også|lue\s+myös"
+    r"|czytaj\s+(?:też|także|również)|zobacz\s+(?:też|także|również)|čtěte\s+také|читайте\s+(?:также|ещё|еще)|читать\s+также|читайте\s+також|ayrıca\s+okuyun|bunu\s+da\s+okuyun|(?:i̇|i|İ)lgi̇?li̇?\s+haber(?:ler)?"
+    r"|اقرأ\s+أيضا?[ًّ]?ا?|קראו\s+(?:עוד|גם)|関連記事|【関連】|あわせて読みたい|相关阅读|相關閱讀|延伸阅读|延伸閱讀)(?!\w)",
+    re.IGNORECASE,
+)
+# Labels above a list of other stories or of the story's topics.
+_LIST_LABELS = frozenset(
+    _bare(label)
+    for label in (
+        "related|related articles|related stories|related topics|related content|more on this story|most read|most viewed|recommended stories|recommended|explore more on these topics|tags|topics|filed under|trending|"
+        "mehr zum thema|auch interessant|das könnte sie auch interessieren|schlagwörter|themen|meistgelesen|à lire aussi|sur le même sujet|les plus lus|thèmes|archivado en|más información|lo más visto|noticias relacionadas|etiquetas|"
+        "leia também|veja também|mais lidas|leggi anche|articoli correlati|lees ook|läs också|läs mer|mest lästa|lue myös|luetuimmat|czytaj także|zobacz też|najczęściej czytane|читайте также|материалы по теме|самое читаемое|теги|"
+        "ilgili haber|ilgili haberler|çok okunanlar|etiketler|اقرأ أيضا|مواضيع ذات صلة|الوسوم|כתבות נוספות|תגיות|関連記事|あわせて読みたい|相关阅读|相关新闻|延伸阅读"
+    ).split("|")
+)
+
+
+def is_furniture(line: str) -> bool:
+    """Whether a line, as a whole, is a known piece of a page's furniture ("Scroll down for video", "Teilen")."""
+    if len(line) > LONGEST_FURNITURE:
+        return False
+    return (len(line) <= _LONGEST_LABEL and _bare(line) in _LABELS) or _FURNITURE.fullmatch(line) is not None
+
+
+def leads_elsewhere(line: str) -> bool:
+    """Whether a line begins as a pointer to another story does ("Lesen Sie auch …"), and is no longer than one."""
+    return len(line) <= _LONGEST_POINTER and _POINTER.match(line) is not None
+
+
+def is_pointer(line: str) -> bool:
+    """Whether a line is a pointer to another story: the label alone, or the label, a colon and a headline."""
+    label = _POINTER.match(line) if len(line) <= _LONGEST_POINTER else None
+    return label is not None and re.fullmatch(r"\W*|\s*[:：>»›…→].*", line[label.end() :]) is not None
+
+
+def heads_a_list(line: str) -> bool:
+    """Whether a line is nothing but the label of a list of other stories or of topics ("Leggi anche", "Archivado en")."""
+    return len(line) <= _LONGEST_LABEL and _bare(line) in _LIST_LABELS
+
+
+def is_note_on(author: str, line: str) -> bool:
+    """Whether a line tells who an author is: "Jane Doe is a staff writer …", "About Jane Doe"."""
+    name = author.partition(",")[0]
+    text = re.sub(r"^(?:about|meet|by|written by)\s+", "", line, flags=re.IGNORECASE)
+    if " " not in name or not text.startswith(name):
+        return False
+    return (
+        re.match(
+            r"\W*$|,? (?:is|was|has|holds|writes|started|covers|joined|founded|loves|lives|brings|serves|works)\b",
+            text[len(name) :],
+        )
+        is not None
+    )
