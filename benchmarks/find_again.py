@@ -59,6 +59,7 @@ def main() -> None:
         for path in sorted((arguments.extract / "html").iterdir())[: arguments.pages]:
             (pages / path.name).symlink_to(path.resolve())
         os.environ |= {"NEWS_HOME": str(scratch / "home"), "NEWS_ENTITIES__MODEL": ""}
+        os.environ.setdefault("NEWS_NODE__PORT", "0")
         try:
             done = subprocess.run([_NEWS, "ingest", pages, "--json"], capture_output=True, text=True, check=False)
             if not done.stdout:
