@@ -40,23 +40,33 @@ _PUBLISHED_WORDS = (
 )
 
 
+def _spaced(words: Iterable[str]) -> str:
+    return "|".join(" ".join(words).replace(".", r"\s+").split())
+
+
 def _label(words: Iterable[str], unspaced: str) -> re.Pattern[str]:
     """Matches text that ends with one of the words, or with what may stand between a label and its date."""
-    spaced = "|".join(" ".join(words).replace(".", r"\s+").split())
-    return re.compile(rf"(?:\b(?:{spaced})\b|{unspaced})[^\d]{{0,40}}$", re.IGNORECASE)
+    return re.compile(rf"(?:\b(?:{_spaced(words)})\b|{unspaced})[^\d]{{0,40}}$", re.IGNORECASE)
 
 
 _UPDATED = _label(_UPDATED_WORDS, "更新|수정|업데이트")
 _PUBLISHED = _label(_PUBLISHED_WORDS, "発行|公開|掲載|配信|发布|發布|发表|發表|입력|등록")
 _BYLINE_AFTER = 700
 _BYLINE_BEFORE = 300
-_BY = r"(?:(?:written|posted|words|story|article|text|reported|published|authored|guest\s+post)\s+by|by|author|von|par|por|di|door|av)"
-_BYLINE = re.compile(rf"\W*{_BY}\s*:?\s+(\S.{{1,159}})", re.IGNORECASE)
+_BY = (
+    r"(?:(?:written|posted|words|story|article|text|reported|published|authored|submitted|guest\s+post)\s+by|by|author|reporter"
+    r"|von|par|por|di|door|av|autora?|auteur|autorka|autore|testo|tekst|text|foto\s+och\s+text|teksti|yazan|haber|muhabir"
+    r"|авторы?|текст|автори|بقلم|كتب(?:ت)?|إعداد|מאת|作者|记者|記者|撰文|文)"
+)
+_BYLINE = re.compile(rf"\W*{_BY}(?:\s*[:：]\s*|\s+)(\S.{{1,159}})", re.IGNORECASE)
+_BYLINE_WITHIN = re.compile(
+    r"(?:作者|记者|記者|撰文)\s*[:：]\s*([^\W\d_]{2,12})"
+)  # somewhere in a line, and no blanks in the name
 _BYLINE_LABEL = re.compile(rf"\W*{_BY}\W*", re.IGNORECASE)
 # What may follow the names in the same line.
 _BYLINE_END = re.compile(
     r"\s*(?:\||•|·|–|—|\s-\s|\(|/|\b(?:on|in|at|for|last|updated|published|posted|reviewed|edited|medically|fact[- ]checked|photos?|illustrat\w+)\b"
-    r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d|\d)",
+    rf"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+\d|\d|\b(?:{_spaced(_PUBLISHED_WORDS)}|{_spaced(_UPDATED_WORDS)})\b)",
     re.IGNORECASE,
 )
 _NAME_PARTICLES = frozenset(
@@ -197,7 +207,7 @@ def read_bylines(nearby: Nearby) -> list[str]:
     lines = nearby.lines
     for number in nearby.after(_BYLINE_AFTER)[1:] + nearby.before(_BYLINE_BEFORE):
         line = lines[number]
-        if match := _BYLINE.match(line):
+        if match := _BYLINE.match(line) or _BYLINE_WITHIN.search(line):
             names = match[1]
         elif _BYLINE_LABEL.fullmatch(line) and number + 1 < len(lines):
             names = lines[number + 1]
@@ -211,7 +221,7 @@ def read_bylines(nearby: Nearby) -> list[str]:
 
 def _looks_like_names(text: str) -> bool:
     words = re.findall(r"[^\W\d_][\w.'’-]*", text)
-    capitals = sum(word[0].isupper() or word in _NAME_PARTICLES for word in words)
+    capitals = sum(not word[0].islower() or word in _NAME_PARTICLES for word in words)
     return 0 < len(words) <= 16 and capitals >= 0.8 * len(words)
 
 
