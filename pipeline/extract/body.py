@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from lxml.html import HtmlElement
 
-from pipeline.extract.density import densest_part, lines_of, teasers
+from pipeline.extract.density import densest_part, lines_aside, lines_of, teasers
 from pipeline.extract.trim import trim
 
 SOMEWHAT_LONGER = 1.3
@@ -71,7 +71,10 @@ def extract_body(
     if len(blocks) == 1 and headline and headline in blocks[0] and blocks[0] != headline and not dense:
         # trafilatura's last resort: everything in one run, the headline and what stands around it included.
         blocks, origin = lines_of(tree), "density"
-    blocks = [block for block in blocks if block not in part.removed]  # trafilatura's text doesn't say what were links
+    if origin.startswith("trafilatura"):
+        # Its text doesn't say what were links and boxes.
+        aside = lines_aside(tree).union(part.removed)
+        blocks = [block for block in blocks if block.removeprefix("- ") not in aside]
     trimmed = trim(blocks, headline, authors, part.captions)
     removed = (*trimmed.removed, *part.removed)
     return Body(paragraphs(trimmed.kept), origin, tuple(trimmed.captions), removed, part.link_share)

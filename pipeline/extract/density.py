@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
-from pipeline.extract.furniture import leads_elsewhere
+from pipeline.extract.furniture import heads_a_list, leads_elsewhere
 
 PROSE_LENGTH = 80
 """Characters from which on a block is prose and not a label."""
@@ -38,7 +38,7 @@ _FURNITURE_NAME = re.compile(
     _BOUNDARY.format(
         r"related|recommend\w*|comments?|respond|share|sharing|social|newsletter|subscribe|sign-?up|promo\w*|sponsor\w*|advert\w*|cookies?|consent|gdpr|breadcrumbs?"
         r"|author-?(?:bio|box|info|card)?|bio|byline|popup|modal|paywall|pagination|pager|read-?more|read-?next|see-?also|more-?(?:stories|posts|articles|from)"
-        r"|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form|(?:usa|gov)-?banner"
+        r"|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form|(?:usa|gov)-?banner|poll|quiz|kg-(?:signup|cta|bookmark)-card|vjs-[\w-]+|mejs-[\w-]+|jw-[\w-]+|more[-_]?info"
     ),
     re.IGNORECASE,
 )
@@ -50,11 +50,16 @@ _PLACE_NAME = re.compile(
     re.IGNORECASE,
 )
 _PROSE_SHARE = 0.7
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_LARGEST_WIDGET = 500
 _FOLDABLE_NAME = re.compile(
     r"accordion|collaps|expand|toggle|foldable|spoiler|faq|answer|tab-?(?:pane|panel|content)", re.I
 )
 _CAPTION_NAME = re.compile(
-    _BOUNDARY.format(r"(?:wp-)?caption(?:-?text)?|bildunterschrift|l[ée]gende|pie-?de-?foto|didascalia"), re.I
+    _BOUNDARY.format(
+        r"(?:wp-)?caption(?:-?text)?|bildunterschrift|l[ée]gende|pie-?de-?foto|didascalia|(?:photo|image|picture|media)\w*?[-_]+(?:desc(?:ription)?|legend|text)"
+    ),
+    re.I,
 )
 _CAPTION_TAGS = frozenset("p div span td small em".split())
 _LONGEST_CAPTION = 500
@@ -135,7 +140,7 @@ def densest_part(tree: HtmlElement) -> DensestPart:
             announced = bool(kept) and (_announces(kept[-1]) or (in_list and kept[-1].startswith("- ")))
             in_list = block.element.tag == "li" and announced and not _leads_within(block.element)
             over_prose = block.element.tag in _HEADINGS and number + 1 < len(chosen) and chosen[number + 1].is_prose
-            if not (in_list or over_prose):
+            if not (in_list or over_prose) or (kept and heads_a_list(kept[-1])):
                 continue
         # Two breaks part paragraphs, as one does in text: what stood on lines of its own stays apart.
         for text in [block.text] if block.element.tag == "pre" else block.text.split("\n"):
@@ -161,6 +166,20 @@ def lines_of(tree: HtmlElement) -> list[str]:
         if not block.is_caption and block.links <= _MAX_LINKS * len(block.text)
         for line in block.text.split("\n")
     ]
+
+
+def lines_aside(tree: HtmlElement) -> frozenset[str]:
+    """The short lines of a page that stand in boxes around the story or are nothing but a link."""
+    most = _FURNITURE_SHARE * prose_length(tree)
+    blocks = _blocks(tree)
+    lines = {block.text for block in blocks if block.links > _MOSTLY_LINK * len(block.text)}
+    for box in tree.iter("div", "section", "aside", "form", "nav", "ul", "p"):
+        if _is_furniture(box) and prose_length(box) <= most:
+            for element in box.iter("p", "div", "span", "a", "li", "h2", "h3", "h4", "h5"):
+                lines.add(" ".join(element.text_content().split()))
+    # A table of contents repeats the story's headings.
+    story = {line for block in blocks if not block.links for line in block.text.split("\n")}
+    return frozenset(line for line in lines - story if len(line) <= _LONGEST_TEASER)
 
 
 def _captions(blocks: list[_Block], inside: list[int]) -> tuple[str, ...]:
@@ -216,9 +235,11 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
     blocks: list[_Block] = []
     counter = 0
     most = _FURNITURE_SHARE * prose_length(tree)
-    stack: list[tuple[HtmlElement, tuple[int, ...]]] = [(body if body is not None else tree, ())]
+    stack: list[tuple[HtmlElement, tuple[int, ...], HtmlElement | None]] = [
+        (body if body is not None else tree, (), None)
+    ]
     while stack:
-        element, ancestors = stack.pop()
+        element, ancestors, linked = stack.pop()
         tag = element.tag
         if not isinstance(tag, str) or tag in _NEVER_TEXT:
             continue
@@ -229,6 +250,8 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
             continue
         counter += 1
         own = (*ancestors, counter)
+        if tag == "a" and element.get("href") is not None:
+            linked = element
         if tag in _HEADINGS or (
             tag in _BLOCKS
             and not any(
@@ -238,7 +261,7 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
         ):
             text, links = _text(element)
             if text:
-                blocks.append(_Block(element, text, links, own))
+                blocks.append(_Block(element, text, _linked(text, linked) or links, own))
             continue
         children = list(element)
         if tag in (
@@ -259,7 +282,7 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
             if inline:
                 text, links = _text(element)
                 if text:
-                    blocks.append(_Block(element, text, links, own))
+                    blocks.append(_Block(element, text, _linked(text, linked) or links, own))
                 continue
             loose = " ".join(
                 part.strip() for part in [element.text or "", *(child.tail or "" for child in children)] if part.strip()
@@ -268,13 +291,20 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
                 # Text that stands directly between blocks, as in pages that part their paragraphs with br alone.
                 for text in _loose_paragraphs(element, children):
                     blocks.append(_Block(element, text, 0, own))
-        stack.extend((child, own) for child in reversed(children))
+        stack.extend((child, own, linked) for child in reversed(children))
     return blocks
+
+
+def _linked(text: str, link: HtmlElement | None) -> int:
+    """How much of a block is link where it stands in one: all, unless the link holds more blocks than this."""
+    if link is None:
+        return 0
+    return len(text) if len(text) >= _ALL_LINK * len(" ".join(link.text_content().split())) else 0
 
 
 def _caption(element: HtmlElement) -> str:
     """The text of an element that is a picture's caption, by its tag or name or as the one text in a picture's table."""
-    name = f"{element.get('class') or ''} {element.get('id') or ''}"
+    name = _name(element)
     if element.tag == "table":
         if sum(1 for _ in element.iter("img")) != 1 or sum(1 for _ in element.iter("table")) != 1:
             return ""
@@ -290,22 +320,38 @@ def _caption(element: HtmlElement) -> str:
     return text if len(text) <= _LONGEST_CAPTION and links <= _MAX_LINKS * len(text) else ""
 
 
+def _name(element: HtmlElement) -> str:
+    """An element's class and id with the words of "relatedContainer" and "InlinePromo" apart."""
+    return _CAMEL.sub("-", f"{element.get('class') or ''} {element.get('id') or ''}")
+
+
 def _is_furniture(element: HtmlElement) -> bool:
     if element.tag in _SKIPPED:
         return True
     if element.tag in ("body", "main", "article"):
         return False
-    name = f"{element.get('class') or ''} {element.get('id') or ''}"
+    name = _name(element)
     if name != " " and len(name) < 400:
         if _FURNITURE_NAME.search(name):
             return True
         if _PLACE_NAME.search(name):
             return not _is_mostly_prose(element)
+    if element.tag in ("div", "section") and _is_widget(element):
+        return True
     style = element.get("style")
     if style and re.search(r"display:\s*none", style):
         # What readers open with a click is part of the story; what waits to pop up isn't.
         return not (_is_foldable(element) and _is_mostly_prose(element))
     return False
+
+
+def _is_widget(element: HtmlElement) -> bool:
+    """Whether an element is a small box to act in: an e-mail address to leave, a poll to vote in."""
+    fields = list(element.iter("input", "button"))
+    if not fields or len(element.text_content()) > _LARGEST_WIDGET:
+        return False
+    buttons = sum(1 for field in fields if field.tag == "button")
+    return any(field.get("type") == "email" for field in fields) or (buttons > 1 and not prose_length(element))
 
 
 def _is_mostly_prose(element: HtmlElement) -> bool:
@@ -314,7 +360,7 @@ def _is_mostly_prose(element: HtmlElement) -> bool:
 
 def _is_foldable(element: HtmlElement) -> bool:
     around = [element, *itertools.islice(element.iterancestors(), 2), *itertools.islice(element, 2)]
-    return any(_FOLDABLE_NAME.search(f"{part.get('class') or ''} {part.get('id') or ''}") for part in around)
+    return any(_FOLDABLE_NAME.search(_name(part)) for part in around)
 
 
 def _loose_paragraphs(element: HtmlElement, children: list[HtmlElement]) -> list[str]:

@@ -66,6 +66,7 @@ _FURNITURE = re.compile(
     | \W*(?:reading\s+time|lesezeit|temps\s+de\s+lecture|tiempo\s+de\s+lectura|tempo\s+(?:de\s+leitura|di\s+lettura)|leestijd|lästid|lukuaika|czas\s+czytania|время\s+чтения|okuma\s+süresi)\W*\d.{{0,20}}
     | \W*\d+\s*(?:min(?:ut[aeiou]?[nsr]?)?\.?)\s*(?:lesezeit|de\s+lectur[ea]|de\s+leitura|di\s+lettura|leestijd|lästid|okuma)\W*
     | \W*(?:(?:\d+|an?)\s+(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)\s+ago|just\s+now)\W*
+    | \W*(?:today|yesterday|heute|gestern|aujourd.hui|hier|hoy|ayer|hoje|ontem|oggi|ieri|vandaag|gisteren|idag|igår|tänään|eilen|dziś|wczoraj|сегодня|вчера|bugün|dün)\W+(?:(?:at|um|à|a\s+las|às|alle|om|kl\.?|klo|o|в)\s+)?\d{{1,2}}[:.h]\d\d.{{0,8}}
     | \W*(?:this|the)\s+(?:article|story|post)\s+(?:was\s+)?(?:originally|first)\s+(?:appeared|published)\s+(?:on|in|by|at)\b.{{0,120}}
     | .{{0,60}}\btop\s+headlines\s+are\s+here\b.{{0,100}}
     | \W*our\s+standards:.{{0,100}}
@@ -128,7 +129,7 @@ _POINTER = re.compile(
     r"|(?:à\s+)?(?:lire|voir)\s+aussi|à\s+lire(?:\s+également)?|lea\s+(?:también|además|más)|lee\s+también|(?:te|le)\s+puede\s+interesar|ver\s+también|más\s+información"
     r"|leia\s+(?:também|mais)|ver\s+também|veja\s+também|saiba\s+mais|leggi\s+anche|lees\s+(?:ook|meer)|läs\s+(?:också|även|mer)|les\s+også|læs\s+også|lue\s+myös"
     r"|czytaj\s+(?:też|także|również)|zobacz\s+(?:też|także|również)|čtěte\s+také|читайте\s+(?:также|ещё|еще)|читать\s+также|читайте\s+також|ayrıca\s+okuyun|bunu\s+da\s+okuyun|(?:i̇|i|İ)lgi̇?li̇?\s+haber(?:ler)?"
-    r"|اقرأ\s+أيضا?[ًّ]?ا?|קראו\s+(?:עוד|גם)|関連記事|【関連】|あわせて読みたい|相关阅读|相關閱讀|延伸阅读|延伸閱讀)(?!\w)",
+    r"|اقرأ\s+أيضا?[ًّ]?ا?|קראו\s+(?:עוד|גם)|関連記事|あわせて読みたい|相关阅读|相關閱讀|延伸阅读|延伸閱讀)(?!\w)|[【［\[](?:関連|相关|あわせて)\w{0,8}[】］\]]",
     re.IGNORECASE,
 )
 # Labels above a list of other stories or of the story's topics.
@@ -158,12 +159,25 @@ def leads_elsewhere(line: str) -> bool:
 def is_pointer(line: str) -> bool:
     """Whether a line is a pointer to another story: the label alone, or the label, a colon and a headline."""
     label = _POINTER.match(line) if len(line) <= _LONGEST_POINTER else None
-    return label is not None and re.fullmatch(r"\W*|\s*[:：>»›…→].*", line[label.end() :]) is not None
+    if label is None:
+        return False
+    # What is in brackets needs no colon after it.
+    return label[0].endswith(("】", "］", "]")) or re.fullmatch(r"\W*|\s*[:：>»›…→].*", line[label.end() :]) is not None
 
 
 def heads_a_list(line: str) -> bool:
     """Whether a line is nothing but the label of a list of other stories or of topics ("Leggi anche", "Archivado en")."""
     return len(line) <= _LONGEST_LABEL and _bare(line) in _LIST_LABELS
+
+
+def is_role(line: str) -> bool:
+    """Whether a line is what an author is ("Science correspondent"), as it stands below the name."""
+    return (
+        re.fullmatch(
+            r"(?:[\w&’'-]+\s){1,4}(?:reporter|correspondent|columnist|editor|staff writer)s?", line, re.IGNORECASE
+        )
+        is not None
+    )
 
 
 def is_note_on(author: str, line: str) -> bool:

@@ -65,7 +65,7 @@ _CART = re.compile(
 
 _ERROR_TITLE = re.compile(
     r"(?:error\s*)?(?:40[0134]|410|50[0234])\b.*|.{0,40}\b(?:page|article|story|content|site) (?:was |is |can ?not be |could ?n[o']t be )?(?:not found|unavailable|missing|no longer available)\b.*"
-    r"|(?:page |file )?not found\b.*|access denied\b.*|forbidden\b.*|just a moment\.*|attention required.*|are you (?:a )?(?:human|robot).*|oops[!.,]?.*|bad gateway.*|service unavailable.*"
+    r"|(?:page |file )?not found\b.*|access denied\b.*|forbidden\b.*|just a moment\.*|attention required.*|are you (?:a )?(?:human|robot).*|oops[!.,]?.*|(?:(?:we.re\s+)?sorry\W+)?(?:we\s+)?(?:can.?t|cannot|could\s?n.t|were unable to)\s+find\s+(?:that|this|the|your)\s+(?:page|article|story|content)\b.*|bad gateway.*|service unavailable.*"
     r"|(?:seite|artikel) nicht gefunden.*|page introuvable.*|página no encontrada.*|pagina non trovata.*",
     re.IGNORECASE,
 )

@@ -8,11 +8,13 @@ import re
 from dataclasses import dataclass
 
 from pipeline.extract.dates import find_date
-from pipeline.extract.furniture import is_furniture, is_note_on, is_pointer
+from pipeline.extract.furniture import is_furniture, is_note_on, is_pointer, is_role
 
 _LONGEST_LABEL = 100
 _LONGEST_CAPTION = 140
 _WORDS_OF_CAPTION = 5
+_BESIDE_DATE = 40
+_LONGEST_DATELINE = 140
 _BEGINNING = 12  # blocks in which the story must have begun
 _ENDING_SHARE = 0.35  # of the text may be cut off at most at an ending mark
 
@@ -20,7 +22,7 @@ _ENDING_SHARE = 0.35  # of the text may be cut off at most at an ending mark
 _END_MARK = re.compile(
     r"(?:related|recommended|similar|more|other|further|latest|recent|popular|trending|featured|you (?:may|might) (?:also )?(?:like|enjoy|be interested in))"
     r"(?:\s+(?:articles?|posts?|stories|story|content|reading|news|topics?|resources|links|blogs?|insights|guides?|reads|from\b.{0,60}|on\b.{0,60}|like this|for you))?\W*"
-    r"|(?:about|meet) the authors?\W*|(?:leave|post|add|write) a (?:comment|reply)\W*|(?:\d+ )?(?:comments?|responses|replies)(?: \(\d+\))?\W*"
+    r"|(?:about|meet) the (?:author|reviewer|writer|contributor)s?\W*|(?:leave|post|add|write) a (?:comment|reply)\W*|(?:\d+ )?(?:comments?|responses|replies)(?: \(\d+\))?\W*"
     r"|share (?:this|on|via)\b.{0,60}|(?:subscribe|sign up)(?: (?:to|for)\b.{0,80})?\W*|join (?:our|the) (?:newsletter|mailing list)\b.{0,60}"
     r"|(?:stay|keep) (?:up to date|updated|informed|connected|in touch)\W*|(?:explore|see|view) (?:more|all)(?: .{0,30})?|up next\W*|(?:article |editor'?s? )?(?:disclaimer|disclosure)s?\W*|what to read next\W*|read (?:more|next|this next|this)\W*|keep reading\W*|next (?:article|post|story|up)\W*"
     r"|mehr zum thema\W*|das könnte (?:sie|dich) auch interessieren\W*|sur le même sujet\W*",
@@ -32,7 +34,7 @@ _CREDIT = re.compile(
     re.IGNORECASE,
 )
 _OPENING = re.compile(
-    r"(?:home|blog|news|articles?)(?:\s*[>/»›|]\s*.{0,80})?|(?:(?:written|posted|reviewed|edited|medically reviewed|fact[- ]checked)\s+)?by\s*:?\s*.{2,60}"
+    r"[\d.,]+k?|(?:home|blog|news|articles?)(?:\s*[>/»›|]\s*.{0,80})?|(?:(?:written|posted|reviewed|edited|medically reviewed|fact[- ]checked)\s+)?by\s*:?\s*.{2,60}"
     r"|\d+\s*(?:min(?:ute)?s?\.?)\s*(?:read(?:ing time)?)?|(?:reading time|read time)\s*:?.{0,30}|(?:last\s+)?(?:updated|published|modified|posted)\s*(?:on|at)?\s*:?"
     r"|table of contents|in this article|share|\d+ shares?|jump to recipe|listen to (?:this )?article.{0,40}",
     re.IGNORECASE,
@@ -66,13 +68,15 @@ def trim(
     captions = list(under_pictures)
     removed: list[str] = []
     title = _key(headline)
-    begun = False
+    long = 0
     for number, block in enumerate(blocks):
-        if not begun and number < _BEGINNING:
-            if _key(block) == title or (len(block) <= _LONGEST_LABEL and _is_opening(block)):
+        if number < _BEGINNING and long <= 1:
+            # The date may stand below the summary, the first long block; other labels don't.
+            is_label = _is_dateline(block) or (long == 0 and (_key(block) == title or _is_opening(block)))
+            if is_label:
                 removed.append(block)
                 continue
-            begun = len(block) > _LONGEST_LABEL
+            long += len(block) > _LONGEST_LABEL
         if _key(block) in known:
             continue
         if number < _BEGINNING and _is_byline(block, authors):
@@ -126,11 +130,19 @@ def _is_byline(block: str, authors: tuple[str, ...]) -> bool:
 
 
 def _is_opening(block: str) -> bool:
-    if _OPENING.fullmatch(block):
-        return True
-    date = find_date(block)
-    # A line that is hardly more than a date.
-    return date is not None and len(block) - (date[2] - date[1]) <= 40
+    return len(block) <= _LONGEST_LABEL and (_OPENING.fullmatch(block) is not None or is_role(block))
+
+
+def _is_dateline(block: str) -> bool:
+    """Whether a line is hardly more than its dates."""
+    if len(block) > _LONGEST_DATELINE:
+        return False
+    rest, start, dates = len(block), 0, 0
+    while date := find_date(block, start):
+        rest -= date[2] - date[1]
+        start = date[2]
+        dates += 1
+    return dates > 0 and rest <= _BESIDE_DATE * dates
 
 
 def _key(text: str) -> str:
