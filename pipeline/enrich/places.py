@@ -49,9 +49,40 @@ AREAS = (
     ("South Ossetia", "GE", "Tskhinvali", "Südossetien, Ossétia do Sul, Южная Осетия"),
     ("Nagorno-Karabakh", "AZ", "Xankandi", "Bergkarabach, Нагорный Карабах"),
     ("Transnistria", "MD", "Tiraspol", "Transnistrien, Приднестровье"),
+    ("Darfur", "SD", "Nyala", ""),
+    ("Zanzibar", "TZ", "Zanzibar", ""),
+    ("Lesbos", "GR", "Mytilene", "Lesvos"),
+    ("Rhodes", "GR", "Rodos", ""),
+    ("Chios", "GR", "Chios", ""),
+    ("Mallorca", "ES", "Palma", "Majorca"),
+    ("Tenerife", "ES", "Santa Cruz de Tenerife", ""),
+    ("Long Island", "US", "Levittown", ""),
     ("Lapland", "FI", "Rovaniemi", "Lappland, Lappi"),
 )  # fmt: skip
 """Areas much in the news that are no first-level region: name, country, the city whose point is theirs, other names."""
+
+COUNTIES = {
+    "Bedfordshire": "Bedford", "Berkshire": "Reading", "Buckinghamshire": "Aylesbury", "Cambridgeshire": "Cambridge",
+    "Cheshire": "Chester", "Cornwall": "Truro", "Cumbria": "Carlisle", "Derbyshire": "Derby", "Devon": "Exeter",
+    "Dorset": "Poole", "Essex": "Chelmsford", "Gloucestershire": "Gloucester", "Hampshire": "Southampton",
+    "Herefordshire": "Hereford", "Hertfordshire": "Watford", "Kent": "Maidstone", "Lancashire": "Preston",
+    "Leicestershire": "Leicester", "Lincolnshire": "Lincoln", "Merseyside": "Liverpool", "Norfolk": "Norwich",
+    "Northamptonshire": "Northampton", "Nottinghamshire": "Nottingham", "Oxfordshire": "Oxford",
+    "Shropshire": "Shrewsbury", "Somerset": "Taunton", "Staffordshire": "Stafford", "Suffolk": "Ipswich",
+    "Surrey": "Guildford", "Sussex": "Brighton", "Warwickshire": "Coventry", "Wiltshire": "Swindon",
+    "Worcestershire": "Worcester", "Yorkshire": "Leeds",
+}  # fmt: skip
+"""Counties of England, and the town whose point is theirs."""
+
+STATES = {
+    "AL": "Ala.", "AZ": "Ariz.", "AR": "Ark.", "CA": "Calif., Cal.", "CO": "Colo.", "CT": "Conn.", "DE": "Del.",
+    "DC": "D.C.", "FL": "Fla.", "GA": "Ga.", "IL": "Ill.", "IN": "Ind.", "KS": "Kan.", "KY": "Ky.", "LA": "La.",
+    "MD": "Md.", "MA": "Mass.", "MI": "Mich.", "MN": "Minn.", "MS": "Miss.", "MO": "Mo.", "MT": "Mont.", "NE": "Neb.",
+    "NV": "Nev.", "NH": "N.H.", "NJ": "N.J.", "NM": "N.M.", "NY": "N.Y.", "NC": "N.C.", "ND": "N.D.", "OK": "Okla.",
+    "OR": "Ore.", "PA": "Pa.", "RI": "R.I.", "SC": "S.C.", "SD": "S.D.", "TN": "Tenn.", "TX": "Tex.", "VT": "Vt.",
+    "VA": "Va.", "WA": "Wash.", "WV": "W.Va.", "WI": "Wis.", "WY": "Wyo.",
+}  # fmt: skip
+"""American states as newspapers abbreviate them, always with a dot."""
 
 _VOICED = "\u3099\u309a"
 """Marks that make another letter of a Japanese one; they are no accents."""
@@ -77,6 +108,12 @@ class _Candidate:
         return self.population * max(1.0, self.names / 8) * (1 if self.own_name else 0.1)
 
 
+_FAMOUS = 20
+"""A city with names in so many languages is known all over the world."""
+
+_FAR = 500_000
+"""Where an article is about other countries, a city is taken only if it weighs more than this."""
+
 _KNOWN_COUNTRY = 5_000_000
 """Regions of countries that have fewer inhabitants are taken only where the article names the country."""
 
@@ -88,36 +125,33 @@ def fold(name: str) -> str:
     return " ".join(re.sub(r"[.,]", "", plain).split()).removeprefix("the ")
 
 
-def locate(
-    names: Sequence[str],
-    *,
-    neighbours: Mapping[str, str] | None = None,
-    source_country: str | None = None,
-    language: str = "en",
-) -> dict[str, Place]:
+def locate(names: Sequence[str], *, source_country: str | None = None, language: str = "en") -> dict[str, Place]:
     """The places that the names of one article mean, by name; ambiguous and unknown names are left out.
 
-    ``neighbours`` gives for a name what stands right behind it after a comma ("Paris, Texas"). ``source_country``
-    (ISO code) counts as a country of the article, but less than a named one. ``language`` is that of the article:
-    names are looked up as it spells and inflects them.
+    A name may have what stands behind it in the text: "Paris, Texas". ``source_country`` (ISO code) counts as a
+    country of the article, but less than a named one. ``language`` is that of the article: names are looked up as it
+    spells and inflects them.
     """
-    neighbours = neighbours or {}
     found: dict[str, Place] = {}
-    candidates = {name: _options(name, language) for name in names}
+    areas = {name: fold(_spelled_out(name.partition(", ")[2])) for name in names}
+    candidates = {name: _options(name.partition(", ")[0], language) for name in names}
+    plain = {fold(name.partition(", ")[0]) for name in names}
     for name, options in candidates.items():
         countries = [option for option in options if option.place.kind == "country"]
-        if countries and not (fold(name) == "georgia" and _speaks_for_us_state(candidates)):
+        if countries and not (_is_georgia(options) and _speaks_for_us_state(candidates, plain)):
             found[name] = countries[0].place
     named = {place.country for place in found.values()}
+    states: set[str | None] = set()
     # Two rounds: cities that are beyond doubt tell of the countries of the others.
     for _ in range(2):
         for name, options in candidates.items():
             if name in found or not options:
                 continue
-            place = _choose(options, named, fold(neighbours.get(name, "")), source_country)
+            place = _choose(options, named, states, areas[name], source_country)
             if place is not None:
                 found[name] = place
         named |= {place.country for place in found.values()}
+        states |= {place.region for place in found.values() if place.kind == "region" and place.country == "US"}
     return found
 
 
@@ -127,6 +161,8 @@ def _options(name: str, language: str) -> tuple[_Candidate, ...]:
     A form that is some village's name gives way to one that is a larger place's.
     """
     gazetteer, own = _gazetteer(), _names_in(language)
+    if (state := _spelled_out(name)) != name:
+        return tuple(o for o in gazetteer[fold(state)] if o.place.kind == "region" and o.place.country == "US")
     weak: tuple[_Candidate, ...] = ()
     for form in (name, *base_forms(name, language)):
         folded = fold(form)
@@ -169,6 +205,11 @@ def is_country(name: str, language: str = "en") -> bool:
     return any(option.place.kind == "country" for option in _options(name, language))
 
 
+def is_listed(name: str, language: str = "en") -> bool:
+    """Whether the gazetteer has any place of this name."""
+    return bool(_options(name, language))
+
+
 def is_known(name: str, language: str = "en") -> bool:
     """Whether the gazetteer has a place of this name that is larger than a town."""
     return any(o.population >= _SMALL or o.place.kind == "country" for o in _options(name, language))
@@ -209,16 +250,34 @@ def demonyms() -> frozenset[str]:
     return frozenset(filter(None, text.splitlines()))
 
 
-def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, source_country: str | None) -> Place | None:
+def _in_named_states(options: Sequence[_Candidate], states: set[str | None]) -> Sequence[_Candidate]:
+    """Of American towns of one name those in states that the article names, if there are any: Decatur, Georgia."""
+    within = [o for o in options if o.place.kind == "city" and f"US-{o.state}" in states]
+    if not within:
+        return options
+    return [o for o in options if o in within or o.place.kind != "city" or o.place.country != "US"]
+
+
+def _choose(
+    options: Sequence[_Candidate],
+    named: set[str],
+    named_states: set[str | None],
+    neighbour: str,
+    source_country: str | None,
+) -> Place | None:
     if neighbour:
         near = [o for o in options if neighbour in _names_of_area(o)]
         if near:
             return max(near, key=lambda o: o.population).place
+    options = _in_named_states(options, named_states)
     states = [o for o in options if o.place.kind == "region"]
     options = [o for o in options if o.place.kind == "city"]
     # A region and a city of the same name and country: the city, unless it is a smaller one in the United States.
     cities = {o.place.country for o in options if o.own_name and o.population >= _SMALL and o.place.country != "US"}
     states = [o for o in states if o.place.country not in cities]
+    # Nor a region elsewhere of the name of a city that is known in many languages, such as Gaza.
+    if any(o.own_name and o.names >= _FAMOUS and o.population >= _SMALL for o in options):
+        states = [o for o in states if o.place.country in {"US"} | named]
     # Parishes of Jamaica say nothing about Manchester and Westmoreland unless Jamaica is named.
     states = [o for o in states if o.population >= _KNOWN_COUNTRY or o.place.country in named]
     if states:
@@ -240,6 +299,8 @@ def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, sour
     if not options:
         return None
     fits = [o for o in options if o.place.country in named and (o.own_name or o.population >= 500_000)]
+    # The United States are named in most articles: their towns need a state.
+    fits = [o for o in fits if o.place.country != "US" or o.population >= _SMALL or f"US-{o.state}" in named_states]
     if not fits and source_country:
         fits = [o for o in options if o.place.country == source_country and o.population >= _SMALL]
     largest = sorted(options, key=lambda o: -o.weight)
@@ -247,6 +308,8 @@ def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, sour
     # Other names of cities are often odd transliterations: only the largest cities are known by them.
     large = first.weight >= _SMALL if first.own_name else first.population >= 500_000
     decisive = large and first.weight >= _DECISIVE * second
+    far = first.weight < _FAR and first.names < _FAMOUS
+    decisive = decisive and not (far and named and first.place.country not in named)
     if decisive and (not fits or first in fits or first.weight >= 2 * _DECISIVE * second):
         return first.place
     fits.sort(key=lambda o: -o.population)
@@ -255,13 +318,25 @@ def _choose(options: Sequence[_Candidate], named: set[str], neighbour: str, sour
     return None
 
 
-def _speaks_for_us_state(candidates: Mapping[str, Sequence[_Candidate]]) -> bool:
-    folded = {fold(name) for name in candidates}
-    if folded & {"russia", "tbilisi", "abkhazia", "south ossetia", "armenia", "azerbaijan", "moscow"}:
+def _speaks_for_us_state(candidates: Mapping[str, Sequence[_Candidate]], names: set[str]) -> bool:
+    if names & {"russia", "tbilisi", "abkhazia", "south ossetia", "armenia", "azerbaijan", "moscow"}:
         return False
-    return any(
-        o.place.kind == "region" for name, os in candidates.items() if fold(name) != "georgia" for o in os
-    ) or bool(folded & {"atlanta", "savannah"})
+    return any(o.place.kind == "region" for os in candidates.values() if not _is_georgia(os) for o in os) or bool(
+        names & {"atlanta", "savannah"}
+    )
+
+
+def _is_georgia(options: Sequence[_Candidate]) -> bool:
+    return any(o.place.country == "GE" and o.place.kind == "country" for o in options)
+
+
+def _spelled_out(name: str) -> str:
+    return _state_names().get(_abbreviated().get(name, ""), name)
+
+
+@cache
+def _abbreviated() -> dict[str, str]:
+    return {short: code for code, names in STATES.items() for short in names.split(", ")}
 
 
 def _names_of_area(option: _Candidate) -> set[str]:
@@ -303,7 +378,7 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
             # Other names of small cities are mostly transliterations that read like somebody's surname.
             if position == 0 or population >= _SMALL:
                 area = state if country == "US" else ""
-                own = position == 0 or f"{name} City" == names[0]
+                own = position == 0 or names[0] in (f"{name} City", f"{name} upon Tyne", f"{name} am Main")
                 cities.append((fold(name), _Candidate(place, population, area, own, len(names))))
             key = (country, fold(name))
             if key not in capitals or position == 0:
@@ -328,12 +403,13 @@ def _gazetteer() -> dict[str, tuple[_Candidate, ...]]:
         )  # fmt: skip
         for name in {fold(other) for other in names}:
             found.setdefault(name, []).append(_Candidate(place, largest.get(country, 0), "", True))
-    for name, country, city, others in AREAS:
+    counties = [(name, "GB", city, "") for name, city in COUNTIES.items()]
+    for name, country, city, others in (*AREAS, *counties):
         point = capitals.get((country, fold(city)), (None, None))
         place = Place(
             geonames_id=None, name=name, kind="region", country=country, latitude=point[0], longitude=point[1]
         )
-        for other in {fold(other) for other in (name, *others.split(", "))}:
+        for other in {fold(other) for other in (name, *filter(None, others.split(", ")))}:
             found.setdefault(other, []).append(_Candidate(place, largest[country], "", True))
     for code, name, number in content["us_states"]:
         total = centres.get(str(code))

@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipeline.enrich.inflection import base_forms
-from pipeline.enrich.places import demonyms, fold, is_country, is_known, locate
+from pipeline.enrich.places import demonyms, fold, is_country, is_known, is_listed, locate
 from pipeline.errors import ConfigurationError
 from pipeline.models import Entity, EntityType, Mention, Place
 
@@ -147,7 +147,8 @@ _TITLES = frozenset(
     president-elect envoy spokesman spokeswoman spokesperson leader rev rev. reverend sir lord lady dame admiral
     commander lieutenant brigadier professor prof prof. dr dr. doctor mr mr. mrs mrs. ms ms. miss imam chairman
     chairwoman director attorney crown grand sultan emir undersecretary marshal coach manager detective inspector
-    constable officer private corporal executive ceo councillor councilman councilwoman comrade herr frau monsieur
+    constable officer private corporal sens sens. reps reps.
+    executive ceo councillor councilman councilwoman comrade herr frau monsieur
     madame dictator"""
     .split()
 )  # fmt: skip
@@ -191,7 +192,9 @@ _BODIES = frozenset(
     """university college institute academy ministry department agency commission committee council parliament party
     union association federation foundation society bank fund group corporation corp company inc ltd llc plc gmbh
     airlines airways railways records newspaper league orchestra museum labs laboratories laboratory technologies
-    systems motors industries holdings media guild service authority alliance coalition""".split()
+    systems motors industries holdings media guild service authority alliance coalition hospital biosciences
+    pharmaceuticals therapeutics resources securities partners cartel brigade organization organisation observatory
+    kgaa oyj rovers wanderers hotspur albion""".split()
 )
 """Words that make a name of several words an organization's, whatever the model says."""
 _GROUNDS = frozenset(
@@ -204,7 +207,9 @@ _LANDS = frozenset("oblast krai mountains islands peninsula ocean desert".split(
 _SYLLABLE = re.compile(r"-(?!led\b|era\b|run\b|born\b|like\b|type\b|made\b)[a-z]{2,5}\b")
 """The last syllable of a Korean given name: "Moon Jae-in"."""
 _PARTICLES = frozenset("al el bin ibn abu von van de der den da di del la le du dos ter ben st".split())
-_SUFFIXES = frozenset("jr jr. sr sr. ii iii iv phd md mp mep".split())
+_SUFFIXES = frozenset("jr jr. sr sr. ii iii iv phd md mp mep kc qc cbe obe mbe".split())
+_LETTERS_BEHIND = re.compile(r",? (?:KC|QC|CBE|OBE|MBE|MP|MEP|MSP|PhD|MD)$")
+"""Letters behind a British name, which are no part of it."""
 _QUOTES = "\"'`‘’“”«»„()[]{}<>*•-–—,;:!?…/\\|#@ \t\r\n\f\v\u00a0\u200b\ufeff"
 _LEGAL = frozenset("inc inc. corp corp. corporation co co. company ltd ltd. plc llc ag gmbh sa s.a. nv ab asa".split())
 
@@ -286,6 +291,8 @@ def _clean(mention: Mention, body: str, language: str) -> Mention | None:
         end -= 2
     if mention.type is EntityType.PERSON and " " in body[start:end] and (syllable := _SYLLABLE.match(body, end)):
         end = syllable.end()
+    if language == "en":
+        start, end = _english_edges(body, start, end, mention.type)
     words = list(re.finditer(r"\S+", body[start:end]))
     titles = _titles(language)
     if mention.type is EntityType.PERSON:
@@ -309,6 +316,8 @@ def _clean(mention: Mention, body: str, language: str) -> Mention | None:
         kind = EntityType.PLACE
     if language != "en":  # what follows goes by English words
         return Mention(text=text, type=kind, start=start, end=end)
+    if _SUM.match(text) or text in _PARTISANS:
+        return None
     if text in demonyms() or (text.casefold() in _NO_NAMES and not (text.isupper() and len(text) > 1)):
         return None
     if kind is EntityType.PERSON and text.casefold().split()[0] in _CALLS:
@@ -320,11 +329,69 @@ def _clean(mention: Mention, body: str, language: str) -> Mention | None:
         return None  # "North" of "North Korean"
     if kind is EntityType.PERSON and _PART_OF_TOWN.match(body, end):
         kind = EntityType.PLACE
-    if kind in (EntityType.PERSON, EntityType.PLACE) and _is_called_organization(text):
+    if kind is not EntityType.ORGANIZATION and _is_called_organization(text):
         kind = EntityType.ORGANIZATION
     elif " " in text and text.casefold().split()[-1] in (_GROUNDS if kind is EntityType.PERSON else _LANDS):
         kind = EntityType.PLACE
     return Mention(text=text, type=kind, start=start, end=end)
+
+
+_SUM = re.compile(r"[A-Z]{1,3}\$|R\d")
+_PARTISANS = frozenset({"Democrat", "Republican", "Tory"})
+"""What one person is; the plural is the party."""
+_PARTY_AND_STATE = re.compile(r"[RDI]-(?=[A-Z])")
+_MEMBER_FOR = re.compile(r" (?:MP|MEP|MSP|lawmaker)\b.*")
+
+
+_PARTICLES_BEFORE = re.compile(r"\b(?:(?:von|van|der|den|de|da|dos|di|del|bin) )+$")
+
+
+def _english_edges(body: str, start: int, end: int, kind: EntityType) -> tuple[int, int]:
+    """Where a name begins and ends, without the habits of British and American papers."""
+    if party := _PARTY_AND_STATE.match(body, start, end):  # "R-S.D."
+        start = party.end()
+    if kind is EntityType.PERSON:
+        if letters := _LETTERS_BEHIND.search(body[start:end]):
+            end = start + letters.start()
+        if particles := _PARTICLES_BEFORE.search(body[max(0, start - 16) : start]):
+            start -= len(particles[0])  # "von der" of "von der Leyen"
+        if body[end : end + 1] == "." and re.search(r" [JS]r$", body[start:end]):
+            end += 1
+    elif kind is EntityType.PLACE:
+        if sentence := re.search(r"\w{4}(?=\. [A-Z])", body[start:end]):
+            end = start + sentence.end()
+        if body[start:end] == "Hague" and body[max(0, start - 4) : start] in ("The ", "the "):
+            start -= 4
+    elif kind is EntityType.ORGANIZATION and (member := _MEMBER_FOR.search(body[start:end])):
+        end = start + member.start()  # "Labour MP for Edgbaston"
+    return start, end
+
+
+_DATELINE = re.compile(
+    rf"\s*([{_CAPITALS}][{_CAPITALS}.'’ -]*[{_CAPITALS}])"
+    rf"(?:/([{_CAPITALS}]+(?: [{_CAPITALS}]+)*))?(?:, ([{_CAPITALS}][\w.]+(?: [A-Z]\w+)?))?"
+    r"(?:, \w+\.? \d+)?(?: \([\w ]+\))?(?: ?[—–]| --?(?= )|:) ?"
+)
+"""CHICAGO, TBILISI/MOSCOW, ATHENS, Ga. (AP) — ..."""
+
+
+def with_datelines(mentions: Sequence[Mention], body: str) -> list[Mention]:
+    """The mentions with the places of the dateline that a report begins with, which models take for anything."""
+    line = _DATELINE.match(body)
+    if line is None:
+        return list(mentions)
+    spans = [line.span(n) for n in (1, 2, 3) if line[n]]
+    places = [Mention(text=body[a:b], type=EntityType.PLACE, start=a, end=b) for a, b in spans if is_listed(body[a:b])]
+    if not places or places[0].start != spans[0][0]:
+        return list(mentions)
+    rest = []
+    for mention in mentions:
+        if mention.start < line.end() < mention.end and mention.type in (EntityType.PERSON, EntityType.ORGANIZATION):
+            start = line.end()
+            rest.append(replace(mention, text=body[start : mention.end], start=start))
+        elif mention.start >= line.end() or not any(mention.start < b and a < mention.end for a, b in spans):
+            rest.append(mention)
+    return sorted([*places, *rest], key=lambda m: m.start)
 
 
 _PART_OF_TOWN = re.compile(r"\s+(section|neighbou?rhood|district|quarter|suburb|borough|area) of\b")
@@ -362,10 +429,10 @@ def split_compounds(mentions: Sequence[Mention]) -> list[Mention]:
     known = {part for m in mentions if m.type is EntityType.PERSON for part in m.text.split()}
     result: list[Mention] = []
     for mention in mentions:
-        halves = re.fullmatch(r"([^\W\d_][\w’'.]+)[-–]([^\W\d_][\w’'.]+)", mention.text)
+        halves = re.fullmatch(r"([^\W\d_][\w’'.]+)[-–]([^\W\d_][\w’'. ]+)", mention.text)
         if halves and halves[2][0].isupper():
             left, right = halves[1], halves[2]
-            if left in known and right in known:
+            if left in known and right.split()[-1] in known:
                 result.append(replace(mention, text=left, type=EntityType.PERSON, end=mention.start + len(left)))
                 result.append(replace(mention, text=right, type=EntityType.PERSON, start=mention.end - len(right)))
                 continue
@@ -374,40 +441,141 @@ def split_compounds(mentions: Sequence[Mention]) -> list[Mention]:
 
 
 def join_halves(mentions: Sequence[Mention], body: str) -> list[Mention]:
-    """One organisation where a model saw two: "International Committee of the" and "Red Cross"."""
+    """One organisation where a model saw two, or half of one: "International Committee of the" and "Red Cross"."""
     result: list[Mention] = []
+    texts = {mention.text for mention in mentions}
     for mention in mentions:
         before = result[-1] if result else None
+        if before is not None and mention.start < before.end:
+            continue
         if (
             before is not None
             and before.type is mention.type is EntityType.ORGANIZATION
-            and re.search(r" (of|for)( the)?$", before.text)
+            and _OPEN.search(before.text)
             and body[before.end : mention.start] == " "
         ):
             result[-1] = replace(before, text=body[before.start : mention.end], end=mention.end)
-        else:
-            result.append(mention)
-    return result
+            continue
+        owned = _OWNED.match(mention.text) if mention.type is EntityType.ORGANIZATION else None
+        if owned and (is_country(owned[1]) or owned[1] in texts):
+            # "Peru's Congress", "Yale's Humanitarian Research Lab": two names.
+            kind = EntityType.PLACE if is_country(owned[1]) else EntityType.ORGANIZATION
+            end = mention.start + owned.end(1)
+            result.append(Mention(text=owned[1], type=kind, start=mention.start, end=end))
+            start = mention.start + owned.end()
+            result.append(replace(mention, text=body[start : mention.end], start=start))
+            continue
+        result.append(mention)
+    return [_closed(m, body) if m.type is EntityType.ORGANIZATION else m for m in result]
 
 
-def settle_types(mentions: Sequence[Mention], *, language: str = "en") -> list[Mention]:
+_OPEN = re.compile(r" (of|for)( the)?$")
+_OWNED = re.compile(r"(\w[\w .]*\w)['’]s (?=[A-Z])")
+
+
+def _closed(mention: Mention, body: str) -> Mention:
+    """An organisation that ends in "of the" with the name behind it where it is a body, else without the words."""
+    cut = _OPEN.search(mention.text)
+    if cut is None:
+        return mention
+    behind = re.match(rf" [{_CAPITALS}]\w+(?: [{_CAPITALS}]\w+)*", body[mention.end : mention.end + 60])
+    if behind and mention.text[: cut.start()].casefold() in _BODIES:
+        end = mention.end + behind.end()
+    else:
+        end = mention.start + cut.start()
+    return replace(mention, text=body[mention.start : end], end=end)
+
+
+def settle_types(mentions: Sequence[Mention], body: str, *, language: str = "en") -> list[Mention]:
     """One type for one text in an article: that of most of its mentions; a surname follows the full name."""
     votes: dict[str, Counter[EntityType]] = defaultdict(Counter)
     for mention in mentions:
         votes[mention.text][mention.type] += 1
-    surnames = {m.text.split()[-1] for m in mentions if m.type is EntityType.PERSON and " " in m.text}
+    ends = {m.end for m in mentions if m.type is EntityType.PLACE}
+    places = {(m.start, m.end) for m in mentions if _stands_as_place(m, body, ends)}
+    settled = [m if (m.start, m.end) in places else _settled(m, votes) for m in mentions]
+    settled = [_full_name(mention, votes, body, language) for mention in settled]
+    persons = [m for m in settled if m.type is EntityType.PERSON and len(m.text.split()) > 1]
+    surnames = {m.text.split()[-1] for m in persons}
+    parts = {name_parts(m.text)[n] for m in persons for n in (0, -1)}
+    introduced: dict[tuple[str, ...], int] = {}
+    """Where each person's surname, and each full name, stands first."""
+    for m in persons:
+        whole = name_parts(m.text)
+        for name in (whole, whole[-1:]):
+            introduced[name] = min(m.start, introduced.get(name, m.start))
+    located = {name_parts(m.text) for m in mentions if (m.start, m.end) in places}
+    companies = {m.text.split()[0] for m in settled if m.type is EntityType.ORGANIZATION and " " in m.text}
     result = []
-    for mention in mentions:
-        counts = votes[mention.text]
-        kind = max(counts, key=lambda k: (counts[k], k is mention.type))
-        if (
-            mention.text in surnames
-            and (counts[EntityType.PERSON] or counts[kind] == 1)
-            and not is_known(mention.text, language)
+    for mention in settled:
+        name = name_parts(mention.text)
+        counts, kind = votes[mention.text], mention.type
+        surname = mention.text in surnames and (counts[EntityType.PERSON] or counts[kind] == 1)
+        if surname and not is_known(mention.text, language):
+            kind = EntityType.PERSON
+        elif kind is EntityType.PLACE and introduced.get(name, mention.start) < mention.start and name not in located:
+            kind = EntityType.PERSON  # "Washington" after "Denzel Washington", "Kim Jong-il" after "Kim Jong Il"
+        elif (
+            len(name) == 1
+            and name[0] in parts
+            and (kind is EntityType.OTHER or (kind is EntityType.PLACE and not is_known(mention.text, language)))
         ):
             kind = EntityType.PERSON
+        elif (
+            kind is EntityType.PERSON
+            and mention.text in companies
+            and name[0] not in parts
+            and language == "en"
+            and not _is_titled(mention, body)
+        ):
+            kind = EntityType.ORGANIZATION  # "Goldman" beside "Goldman Sachs"
         result.append(replace(mention, type=kind))
     return result
+
+
+def _settled(mention: Mention, votes: Mapping[str, Counter[EntityType]]) -> Mention:
+    counts = votes[mention.text]
+    return replace(mention, type=max(counts, key=lambda k: (counts[k], k is mention.type)))
+
+
+def _full_name(mention: Mention, votes: Mapping[str, Counter[EntityType]], body: str, language: str) -> Mention:
+    """A person where two words were taken for something else, and the second is a person by itself."""
+    words = mention.text.split()
+    if mention.type is EntityType.PERSON or len(words) != 2 or not all(w.isalpha() and w[0].isupper() for w in words):
+        return mention
+    if is_known(mention.text, language) or _is_called_organization(mention.text):
+        return mention
+    lone = votes.get(words[-1], Counter())
+    certain = mention.type is not EntityType.ORGANIZATION or _is_titled(mention, body)
+    often = lone[EntityType.PERSON] > (0 if certain else 1)
+    return replace(mention, type=EntityType.PERSON) if often and lone[EntityType.PERSON] > lone.total() / 2 else mention
+
+
+_IN_PLACE = re.compile(
+    r"\b(?:in|near|outside|across|around|through|throughout|into|(?:north|south|east|west) of) $", re.I
+)
+
+
+def _stands_as_place(mention: Mention, body: str, ends: set[int]) -> bool:
+    """Whether what stands around a place's name shows that a place is meant: "in Washington", "Jordan, Minnesota".
+
+    ``ends`` says where the places of the text end, for "Mercer Island, Washington".
+    """
+    if mention.type is not EntityType.PLACE or not is_listed(mention.text):
+        return False
+    if _IN_PLACE.search(body[max(0, mention.start - 12) : mention.start]):
+        return True
+    if mention.start - 2 in ends and body[mention.start - 2] == ",":
+        return True
+    if mention.text.isupper() and _DATELINE.match(body) and mention.start < 60:
+        return True
+    behind = _BEHIND_COMMA.match(body, mention.end)
+    return behind is not None and is_listed(behind[1])
+
+
+def _is_titled(mention: Mention, body: str) -> bool:
+    before = body[max(0, mention.start - 20) : mention.start].split()
+    return bool(before) and before[-1].rstrip(",").casefold() in _TITLES
 
 
 _WORD = re.compile(r"\w+")
@@ -424,6 +592,11 @@ def find_repeats(mentions: Sequence[Mention], body: str, *, language: str = "en"
     names: dict[str, EntityType] = {}
     for mention in mentions:
         words = mention.text.split()
+        given = _BRACKETED.match(body, mention.end) if mention.type is EntityType.ORGANIZATION else None
+        if given and re.fullmatch("[A-Z]{2,6}", given[1]):
+            names.setdefault(given[1], EntityType.ORGANIZATION)
+        if len(words) < 2 and mention.type is EntityType.ORGANIZATION and len(mention.text) > 3:
+            names.setdefault(mention.text, EntityType.ORGANIZATION)
         if len(words) < 2:
             continue
         names.setdefault(mention.text, mention.type)
@@ -478,9 +651,10 @@ class _Cluster:
     parts: tuple[str, ...]
     mentions: list[Mention] = field(default_factory=list)
 
-    @property
-    def full(self) -> int:
-        return len(self.mentions)
+    full: int = 0
+    """How many of the mentions give the name in full."""
+    age: str = ""
+    """"jr" or "sr", where the name has it."""
 
 
 def resolve(
@@ -499,14 +673,16 @@ def resolve(
     """
     review = review or EntityReview()
     cleaned = clean_mentions(mentions, body, blocked=review.blocked, language=language)
-    cleaned = settle_types(split_compounds(join_halves(cleaned, body)), language=language)
+    if language == "en":
+        cleaned = with_datelines(cleaned, body)
+    cleaned = settle_types(split_compounds(join_halves(cleaned, body)), body, language=language)
     cleaned = find_repeats(cleaned, body, language=language)
     clusters: list[_Cluster] = []
     for kind in EntityType:
         of_kind = [m for m in cleaned if m.type is kind]
         parts = _uninflected(of_kind, language)
         if kind is EntityType.PERSON:
-            clusters += _persons(of_kind, headline, parts)
+            clusters += _persons(of_kind, body, headline, parts)
         elif kind is EntityType.ORGANIZATION:
             clusters += _organizations(of_kind, body, parts)
         else:
@@ -543,38 +719,57 @@ def _by_fold(mentions: Sequence[Mention], kind: EntityType, parts_of: _Parts) ->
     return list(groups.values())
 
 
-def _persons(mentions: Sequence[Mention], headline: str, parts_of: _Parts) -> list[_Cluster]:
+def _persons(mentions: Sequence[Mention], body: str, headline: str, parts_of: _Parts) -> list[_Cluster]:
     full: list[_Cluster] = []
     by_part: dict[str, list[_Cluster]] = defaultdict(list)
-    """Clusters by their first and last part and by all joined."""
+    """Clusters by each part of their names and by all joined."""
     short: list[tuple[tuple[str, ...], Mention]] = []
+    known_as = (parts_of(m.text) for m in mentions if _KNOWN_AS.search(body[max(0, m.start - 16) : m.start]))
+    nicknames = {parts for parts in known_as if len(parts) < 3}
     for mention in mentions:
         parts = tuple(p for p in parts_of(mention.text) if p not in _SUFFIXES) or parts_of(mention.text)
-        words = [w for w in mention.text.casefold().split() if w not in _PARTICLES | _SUFFIXES]
-        if len(words) < 2 or len(parts) < 2:  # "Akufo-Addo" is a surname too
+        words_all = mention.text.casefold().split()
+        words = [w for w in words_all if w not in _PARTICLES | _SUFFIXES]
+        if len(words) < 2 or len(parts) < 2 or parts in nicknames:  # "Akufo-Addo" is a surname too
             short.append((parts, mention))
             continue
-        cluster = next((c for c in by_part[parts[-1]] if _same_person(c.parts, parts)), None)
+        age = next((w.rstrip(".") for w in words_all if w.rstrip(".") in ("jr", "sr")), "")
+        alike = [c for c in by_part[parts[-1]] if not (age and c.age and age != c.age)]
+        cluster = next((c for c in alike if _same_person(c.parts, parts)), None)
         if cluster is None:
-            cluster = next((c for c in by_part["".join(parts)] if "".join(c.parts) == "".join(parts)), None)
+            alike = [c for c in by_part["".join(parts)] if not (age and c.age and age != c.age)]
+            cluster = next((c for c in alike if "".join(c.parts) == "".join(parts)), None)
         if cluster is None:
             cluster = _Cluster(EntityType.PERSON, parts)
             full.append(cluster)
-            for part in {parts[0], parts[-1], "".join(parts)}:
+            for part in {*parts, "".join(parts)}:
                 by_part[part].append(cluster)
         elif sum(map(len, parts)) > sum(map(len, cluster.parts)):
             cluster.parts = parts
         cluster.mentions.append(mention)
-    weight = {id(c): c.full + 3 * _in_headline(c, headline) for c in full}
+        cluster.full += 1
+        cluster.age = cluster.age or age
     introduced = {id(c): c.mentions[0].start for c in full}
     lone: dict[tuple[str, ...], _Cluster] = {}
     for parts, mention in short:
         options = {id(c): c for c in (*by_part[parts[-1]], *by_part[parts[0]])}
-        found = _whose(parts, mention, list(options.values()), weight, introduced)
+        paragraph = body.rfind("\n\n", 0, mention.start)
+        found = None
+        if parts in nicknames and parts not in lone:
+            before = [(m.start, c) for c in full for m in c.mentions if mention.start - 200 < m.start < mention.start]
+            if before and _KNOWN_AS.search(body[max(0, mention.start - 16) : mention.start]):
+                lone[parts] = found = max(before, key=lambda pair: pair[0])[1]
+        if parts in nicknames:
+            found = lone.get(parts)
+        else:
+            found = _whose(parts, mention, list(options.values()), headline, introduced, paragraph)
         if found is None:
             found = lone.setdefault(parts, _Cluster(EntityType.PERSON, parts))
         found.mentions.append(mention)
-    return [*full, *lone.values()]
+    return list({id(c): c for c in (*full, *lone.values())}.values())
+
+
+_KNOWN_AS = re.compile(r"\bknown as [“\"‘']?$")
 
 
 def _same_person(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -602,26 +797,47 @@ def _whose(
     parts: tuple[str, ...],
     mention: Mention,
     full: Sequence[_Cluster],
-    weight: Mapping[int, int],
+    headline: str,
     introduced: Mapping[int, int],
+    paragraph: int,
 ) -> _Cluster | None:
-    """The person a lone surname (or first name, or family name in front) belongs to."""
-    by_surname = [c for c in full if c.parts[-len(parts) :] == parts]
-    by_first = [c for c in full if c.parts[: len(parts)] == parts]
-    options = by_surname or by_first
+    """The person a lone surname (or first name, or family name in front) belongs to.
+
+    ``introduced`` says where each was first named in full, ``paragraph`` where that of the mention begins.
+    """
+    count = len(parts)
+    by_surname = [c for c in full if c.parts[-count:] == parts or (c.parts[:count] == parts and _family_first(c))]
+    # "Zambada" after "Ismael Zambada García"
+    by_surname += [c for c in full if len(c.parts) > 2 and c.parts[1:-1][:count] == parts and c not in by_surname]
+    if len(by_surname) > 1:  # "Trier" is not Lars von Trier where there is another
+        plain = [c for c in by_surname if not (len(c.parts) > count and c.parts[-count - 1] in _PARTICLES)]
+        by_surname = plain or by_surname
+    options = by_surname or [c for c in full if c.parts[:count] == parts]
     if len(options) < 2:
         return options[0] if options else None
-    options = sorted(options, key=lambda c: -weight[id(c)])
-    if weight[id(options[0])] >= 2 * weight[id(options[1])]:
-        return options[0]
-    if not by_surname:
-        # A family name in front ("Kim"): whom the article introduced first, of those it often names in full.
-        often = [c for c in options if 2 * weight[id(c)] >= weight[id(options[0])]]
+    if all(_family_first(c) for c in options):
+        # "Kim": whom the article introduced first, of those it often names in full.
+        weight = {id(c): c.full + 3 * _in_headline(c, headline) for c in options}
+        often = [c for c in options if 2 * weight[id(c)] >= max(weight.values())]
         return min(often, key=lambda c: introduced[id(c)])
-    before = [c for c in options if introduced[id(c)] < mention.start]
-    if before:
-        return max(before, key=lambda c: max(m.start for m in c.mentions if m.start < mention.start))
-    return options[0]
+    # Of relatives the one named last in this paragraph; else the surname alone is for the one introduced first.
+    before = {id(c): max((m.start for m in c.mentions if m.start < mention.start), default=-1) for c in options}
+    here = [c for c in options if before[id(c)] > paragraph]
+    return max(here, key=lambda c: before[id(c)]) if here else min(options, key=lambda c: introduced[id(c)])
+
+
+def _family_first(cluster: _Cluster) -> bool:
+    """Whether the first part of a name is the family's: "Kim Jong-un", "Xi Jinping"."""
+    return cluster.parts[0] in _FAMILY_NAMES or bool(_HYPHENED.fullmatch(cluster.mentions[0].text))
+
+
+_HYPHENED = re.compile(r"[^\W\d_]+ [^\W\d_]+-[a-z]+")
+_FAMILY_NAMES = frozenset(
+    """kim lee park pak choi choe jung kang cho jo yoon jang lim seo shin kwon hwang ahn song moon ri rhee xi li wang
+    zhang liu chen yang huang zhao wu zhou xu sun ma zhu hu guo lin luo gao zheng liang xie tang wen feng yu deng peng
+    jiang nguyen tran pham""".split()
+)
+"""Family names of East Asia, which stand in front."""
 
 
 def _in_headline(cluster: _Cluster, headline: str) -> bool:
@@ -641,35 +857,52 @@ def _organizations(mentions: Sequence[Mention], body: str, parts_of: _Parts) -> 
     for mention in mentions:
         cluster = groups.setdefault(key_of(mention.text), _Cluster(EntityType.ORGANIZATION, parts_of(mention.text)))
         cluster.mentions.append(mention)
+
+    def join(short: str, long: str) -> None:
+        if short in groups and long in groups and groups[short] is not groups[long]:
+            groups[long].mentions.extend(groups[short].mentions)
+            groups[short] = groups[long]
+
     for mention in mentions:
         given = _BRACKETED.match(body, mention.end)
-        if not given or not _abbreviates(given[1], mention.text):
-            continue
-        long = groups.get(key_of(mention.text))
-        short_key = key_of(given[1])
-        short = groups.get(short_key)
-        if long is not None and short is not None and long is not short:
-            long.mentions.extend(short.mentions)
-            groups[short_key] = long
+        # "Republican People's Party (CHP)": abbreviations in a language of their own have other letters.
+        if given and (_abbreviates(given[1], mention.text) or re.fullmatch("[A-Z]{3,6}", given[1])):
+            join(key_of(given[1]), key_of(mention.text))
+    # "The FTC" after "Federal Trade Commission": the first letters of one of the names before it.
+    for key, cluster in list(groups.items()):
+        short = cluster.mentions[0].text
+        if groups[key] is cluster and re.fullmatch("[A-Z]{3,6}", short):
+            spelled = {
+                id(groups[key_of(m.text)]): m
+                for m in mentions
+                if m.start < cluster.mentions[0].start
+                and groups[key_of(m.text)] is not cluster
+                and _abbreviates(short, m.text)
+            }
+            if len(spelled) == 1:
+                join(key, key_of(next(iter(spelled.values())).text))
     clusters = list({id(c): c for c in groups.values()}.values())
-    # "Goldman" after "Goldman Sachs": the first words of one longer name only.
-    by_first: dict[str, list[_Cluster]] = defaultdict(list)
-    for cluster in clusters:
-        by_first[cluster.parts[0] if cluster.parts else ""].append(cluster)
+    # "Goldman" after "Goldman Sachs", "Celtics" after "Boston Celtics": first or last words of one longer name only.
     merged: set[int] = set()
     for cluster in sorted(clusters, key=lambda c: len(c.parts)):
-        if not cluster.parts:
+        count = len(cluster.parts)
+        if not count or len(cluster.parts[0]) < 4 or cluster.parts[0] in _GENERIC:
             continue
-        longer = [c for c in by_first[cluster.parts[0]] if len(c.parts) > len(cluster.parts)]
-        longer = [c for c in longer if c.parts[: len(cluster.parts)] == cluster.parts]
-        if len(longer) == 1 and len(cluster.parts[0]) > 4 and cluster.parts[0] not in _GENERIC:
+        rest = [c for c in clusters if len(c.parts) > count and id(c) not in merged]
+        longer = [c for c in rest if c.parts[:count] == cluster.parts]
+        if not longer and cluster.parts[-1] not in _SHARED_ENDS:
+            longer = [c for c in rest if c.parts[-count:] == cluster.parts]
+        if len(longer) == 1:
             longer[0].mentions.extend(cluster.mentions)
             merged.add(id(cluster))
     return [c for c in clusters if id(c) not in merged]
 
 
+_SHARED_ENDS = frozenset("house army police states group board party union court".split())
+"""Words that are another organization by themselves: "House" is not the White House."""
 _GENERIC = frozenset(
-    "united national international federal world european royal american central supreme house north".split()
+    """united national international federal world european royal american central supreme house north south east west
+    city bank army state free first general""".split()
 )
 
 
@@ -684,20 +917,45 @@ def _abbreviates(short: str, name: str) -> bool:
 # -------------------------------------------------------------------------------------------------- entities
 
 
+_BEHIND_COMMA = re.compile(r",\s*((?:[A-Z]\.)+|[A-Z][\w]*\.?(?: [A-Z][\w]*)?)")
+"""The state or country that a town lies in: "Athens, Ga.", "Paris, Texas"."""
+
+
+def _by_neighbour(cluster: _Cluster, body: str) -> list[_Cluster]:
+    """Two clusters where a name is said by itself first and later with a state or country: another place of the name.
+
+    "Cambridge scientists" and then "Cambridge, Massachusetts" are two, "Paris, Texas" and then "Paris" are one.
+    """
+    if cluster.kind is not EntityType.PLACE:
+        return [cluster]
+    mentions = sorted(cluster.mentions, key=lambda m: m.start)
+    with_area = [m for m in mentions if is_listed(_area_behind(m, body))]
+    if not with_area or mentions[0] in with_area:
+        return [cluster]
+    plain = [m for m in mentions if m not in with_area]
+    return [replace(cluster, mentions=plain), replace(cluster, mentions=with_area)]
+
+
+def _with_area(cluster: _Cluster, body: str) -> str:
+    """The name of a place, with what stands behind it after a comma: "Paris", "Paris, Texas"."""
+    mentions = sorted(cluster.mentions, key=lambda m: m.start)
+    areas = [area for m in mentions if (area := _area_behind(m, body))]
+    return f"{mentions[0].text}, {areas[0]}" if areas else mentions[0].text
+
+
+def _area_behind(mention: Mention, body: str) -> str:
+    behind = _BEHIND_COMMA.match(body, mention.end, mention.end + 40)
+    return behind[1] if behind else ""
+
+
 def _with_places(clusters: Sequence[_Cluster], body: str, source_country: str | None, language: str) -> list[Entity]:
-    names = [c.mentions[0].text for c in clusters if c.kind is EntityType.PLACE]
-    neighbours: dict[str, str] = {}
-    for cluster in clusters:
-        if cluster.kind is EntityType.PLACE:
-            for mention in cluster.mentions:
-                behind = re.match(r",\s*([A-Z][\w.]*(?: [A-Z][\w.]*)?)", body[mention.end : mention.end + 40])
-                if behind:
-                    neighbours.setdefault(cluster.mentions[0].text, behind[1].rstrip("."))
-    places = locate(names, neighbours=neighbours, source_country=source_country, language=language)
+    clusters = [part for cluster in clusters for part in _by_neighbour(cluster, body)]
+    names = [_with_area(c, body) for c in clusters if c.kind is EntityType.PLACE]
+    places = locate(names, source_country=source_country, language=language)
     merged: dict[str, Entity] = {}
     for cluster in clusters:
         cluster.mentions.sort(key=lambda m: m.start)
-        place = places.get(cluster.mentions[0].text) if cluster.kind is EntityType.PLACE else None
+        place = places.get(_with_area(cluster, body)) if cluster.kind is EntityType.PLACE else None
         name = _canonical(cluster, place, language)
         key = place_key(place) if place else entity_key(cluster.kind, name)
         known = merged.get(key)
