@@ -32,8 +32,9 @@ def middle_sentence(text: str) -> str | None:
 
 
 def as_words(sentence: str) -> str:
-    """A sentence as plain words, without what the search page takes for operators."""
-    return " ".join(re.findall(r"[^\W_]+(?:['’][^\W_]+)*", sentence)).lower()
+    """A sentence as somebody would paste it, without what the search page takes for operators."""
+    words = re.sub(r"""[()\[\]{}"“”„«»:;/\\~*?!^&|<>=+]""", " ", sentence).lower().split()
+    return " ".join(word.lstrip("-–—") for word in words)
 
 
 def questions(extract: Path, pages: int) -> Iterator[tuple[str, str]]:

@@ -88,8 +88,9 @@ class Ranking:
     """What counts how much for relevance. The defaults are those that ``make eval-search`` found to do best.
 
     The first seven are weights of fields. ``phrase`` is added where the words stand together as typed, in the
-    proportions of the fields. ``recency`` is the most that an article's freshness can add to its score; it has lost
-    half of it after ``recency_days``. ``one_yardstick`` counts how rare a word is over all languages' indices
+    proportions of the fields. ``passage`` is added where six words or more do: whoever remembers or pastes a sentence
+    wants the article it stands in. ``recency`` is the most that an article's freshness can add to its score; it has
+    lost half of it after ``recency_days``. ``one_yardstick`` counts how rare a word is over all languages' indices
     together; each index by itself would make the same word worth more in a big index than in a small one.
 
     Of articles found by meaning, at most ``meaning_articles`` and none less like the question than ``meaning_least``
@@ -104,6 +105,7 @@ class Ranking:
     keywords: float = 1
     entities: float = 1
     phrase: float = 0
+    passage: float = 30
     recency: float = 4
     recency_days: float = 90
     one_yardstick: bool = True
@@ -299,7 +301,7 @@ def to_body(request: SearchRequest) -> dict[str, Any]:
         "query": {
             "bool": {
                 "must": [question],
-                "should": _preferences(request.query, request.ranking),
+                "should": _preferences(_asked(request.query), request.ranking),
                 "filter": _filters(request),
             }
         },
@@ -547,6 +549,9 @@ def _question(request: SearchRequest) -> dict[str, Any]:
 _ONLY_WORDS = re.compile(r"(?!.*\b(?:AND|OR|NOT)\b)(?!.*(?:^|\s)[-–])[\w\s'’.,–-]+")
 
 
+_PASSAGE = 6
+"""Words from which on a question is taken for a piece of an article's text."""
+
 _WORDS, _FUSED = "words", "fused"
 _DEPTH = 100
 """How many articles found by words are put into one order with those found by meaning; the others come after them."""
@@ -632,7 +637,11 @@ def _preferences(query: str, ranking: Ranking) -> list[dict[str, Any]]:
     wanted: list[dict[str, Any]] = []
     if not query.strip():
         return wanted
-    if ranking.phrase and len(query.split()) > 1 and _ONLY_WORDS.fullmatch(query):
+    words = len(query.split()) if _ONLY_WORDS.fullmatch(query) else 0
+    if ranking.passage and words >= _PASSAGE:
+        quoted = {"query": query, "type": "phrase", "slop": 3, "fields": ["headline", "description", "body"]}
+        wanted.append({"constant_score": {"filter": {"multi_match": quoted}, "boost": ranking.passage}})
+    elif ranking.phrase and words > 1:
         proportions = {"headline": ranking.headline, "description": ranking.description, "body": ranking.body}
         fields = [f"{name}^{weight:g}" for name, weight in proportions.items()]
         together = {"query": query, "type": "phrase", "slop": 3, "fields": fields, "boost": ranking.phrase}

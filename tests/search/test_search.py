@@ -215,6 +215,21 @@ def test_long_articles_are_highlighted(
     client.delete(index=f"{installation}-en-000001", id=long.id, refresh=True)
 
 
+def test_a_pasted_sentence_finds_its_article_first(
+    client: Elasticsearch, ask: Ask, installation: str, settings: IndexSettings
+) -> None:
+    """Before articles that have all of its words, and oftener, but elsewhere."""
+    sentence = "The harbour pilots of the old port went home early?"
+    told = document("https://told.example/1", f"{FILLER} {sentence} {FILLER}", source="told")
+    words = document(
+        "https://words.example/1", "Early home: old port, old pilots, old harbour. Who went? " * 9, source="w"
+    )
+    write(client, [told, words], settings=settings, prefix=installation)
+    assert [hit.id for hit in ask(sentence).hits] == [told.id, words.id]
+    for item in (told, words):
+        client.delete(index=f"{installation}-en-000001", id=item.id, refresh=True)
+
+
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
