@@ -341,6 +341,8 @@ def _abbreviated() -> dict[str, str]:
 
 def _names_of_area(option: _Candidate) -> set[str]:
     country, state = option.place.country, option.state
+    if country == "GB":
+        return {fold(name) for name in (*_country_names()["GB"], *(nation for _, nation, _ in NATIONS))}
     return {fold(name) for name in (*_country_names().get(country, ()), country, state, _state_names().get(state, ""))}
 
 

@@ -453,6 +453,8 @@ def join_halves(mentions: Sequence[Mention], body: str) -> list[Mention]:
             and before.type is mention.type is EntityType.ORGANIZATION
             and _OPEN.search(before.text)
             and body[before.end : mention.start] == " "
+            # "Jenner Institute of the" and "University of Oxford" are two.
+            and not (_is_called_organization(_OPEN.sub("", before.text)) and _is_called_organization(mention.text))
         ):
             result[-1] = replace(before, text=body[before.start : mention.end], end=mention.end)
             continue
@@ -807,8 +809,8 @@ def _whose(
     """
     count = len(parts)
     by_surname = [c for c in full if c.parts[-count:] == parts or (c.parts[:count] == parts and _family_first(c))]
-    # "Zambada" after "Ismael Zambada García"
-    by_surname += [c for c in full if len(c.parts) > 2 and c.parts[1:-1][:count] == parts and c not in by_surname]
+    # "Zambada" after "Ismael Zambada García", "Lula" after "Luiz Inácio Lula da Silva"
+    by_surname += [c for c in full if _in_the_middle(parts, c.parts) and c not in by_surname]
     if len(by_surname) > 1:  # "Trier" is not Lars von Trier where there is another
         plain = [c for c in by_surname if not (len(c.parts) > count and c.parts[-count - 1] in _PARTICLES)]
         by_surname = plain or by_surname
@@ -824,6 +826,10 @@ def _whose(
     before = {id(c): max((m.start for m in c.mentions if m.start < mention.start), default=-1) for c in options}
     here = [c for c in options if before[id(c)] > paragraph]
     return max(here, key=lambda c: before[id(c)]) if here else min(options, key=lambda c: introduced[id(c)])
+
+
+def _in_the_middle(parts: tuple[str, ...], name: tuple[str, ...]) -> bool:
+    return any(name[n : n + len(parts)] == parts for n in range(1, len(name) - len(parts)))
 
 
 def _family_first(cluster: _Cluster) -> bool:
@@ -987,13 +993,14 @@ def _canonical(cluster: _Cluster, place: Place | None, language: str) -> str:
     forms = Counter(" ".join(m.text.split()) for m in cluster.mentions)
     order = {name: -position for position, name in enumerate(forms)}
 
-    def rank(name: str) -> tuple[bool, bool, int, int, int]:
+    def rank(name: str) -> tuple[bool, bool, bool, int, int, int]:
         parts = name_parts(name)
+        nickname = cluster.kind is EntityType.PERSON and not set(parts) & set(cluster.parts)
         whole = len(parts) > 1 and all(len(p) > 1 for p in parts[:1] + parts[-1:])
         if cluster.kind is EntityType.ORGANIZATION:
             whole = len(parts) == max(len(name_parts(form)) for form in forms)
         plain = set(parts) <= set(cluster.parts)  # not inflected
-        return whole, plain or language == "en", forms[name], len(parts), order[name]
+        return not nickname, whole, plain or language == "en", forms[name], len(parts), order[name]
 
     best = max(forms, key=rank)
     return best.removeprefix("the ") if cluster.kind is not EntityType.OTHER else best
