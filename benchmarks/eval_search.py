@@ -141,8 +141,8 @@ PARAPHRASED: dict[str, dict[str, int]] = {
 APART = ("paraphrase", "paraphrase, samples")
 """Kinds that don't count in the mean over all kinds."""
 
-FORMER = Ranking(headline=3, description=2, body=1, captions=1, authors=1, keywords=1, entities=1, phrase=0, recency=0,
-                 one_yardstick=False)  # fmt: skip
+FORMER = Ranking(headline=3, description=2, body=1, captions=1, authors=1, keywords=1, entities=1, phrase=0, passage=0,
+                 recency=0, one_yardstick=False)  # fmt: skip
 """The proportions before they were measured."""
 
 
