@@ -236,7 +236,7 @@ def news_please() -> Callable[[Page], Answer]:
     from newsplease import NewsPlease
 
     def run(page: Page) -> Answer:
-        article = NewsPlease.from_html(page.html.decode("utf-8", "replace"), url=page.url)
+        article = NewsPlease.from_html(page.html.decode("utf-8", "replace"), url=page.url, fetch_images=False)
         date = article.date_publish.date().isoformat() if article.date_publish else None
         return Answer(body=article.maintext or "", title=article.title, authors=tuple(article.authors or ()), date=date)
 
