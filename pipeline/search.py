@@ -348,19 +348,33 @@ def from_response(response: Mapping[str, Any], told: Mapping[str, int]) -> Searc
 
 
 def complete(
-    client: Elasticsearch, typed: str, *, limit: int = 8, prefix: str = "news", wait_seconds: float = 5
+    client: Elasticsearch,
+    typed: str,
+    *,
+    review: EntityReview | None = None,
+    limit: int = 8,
+    prefix: str = "news",
+    wait_seconds: float = 5,
 ) -> tuple[Completion, ...]:
     """Names of people, places, organisations and events of which a word begins with what was typed, frequent first.
 
-    Case and accents don't count. Fewer than two letters give nothing.
+    Case and accents don't count. What ``review`` merges is found under either name. Fewer than two letters give
+    nothing.
     """
     letters = " ".join(typed.split())[:_LONGEST_COMPLETED]
     if len(letters) < 2:
         return ()
     # The names' own list is searched, not the articles: a name is found however its language stems it.
     begins = f"(.*[ '’(\\-])?{''.join(map(_any_spelling, letters))}.*"
+    merged = (review or EntityReview()).begun(letters)
     aggregations = {
-        kind.value: {"terms": {"field": f"entities.{kind.value}", "include": begins, "size": limit}}
+        kind.value: {
+            "terms": {
+                "field": f"entities.{kind.value}",
+                "include": "|".join([begins, *("".join(map(_any_spelling, name)) for name in merged.get(kind, ()))]),
+                "size": limit,
+            }
+        }
         for kind in _COMPLETED
     }
     index = Names(prefix).articles

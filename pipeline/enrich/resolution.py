@@ -14,6 +14,7 @@ from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -37,6 +38,16 @@ class EntityReview:
     names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     blocked: frozenset[str] = frozenset()
+
+    def begun(self, typed: str) -> dict[EntityType, set[str]]:
+        """The names, by type, into which others are merged that begin with what was typed."""
+        found: dict[EntityType, set[str]] = {}
+        if begin := "-".join(name_parts(typed)):
+            for key, (_, name) in self.names.items():
+                kind, _, slug = key.partition(":")
+                if slug.startswith(begin):
+                    found.setdefault(EntityType(kind), set()).add(name)
+        return found
 
 
 def read_entity_review(path: Path) -> EntityReview:
@@ -515,7 +526,13 @@ def settle_types(mentions: Sequence[Mention], body: str, *, language: str = "en"
         surname = mention.text in surnames and (counts[EntityType.PERSON] or counts[kind] == 1)
         if surname and not is_known(mention.text, language):
             kind = EntityType.PERSON
-        elif kind is EntityType.PLACE and introduced.get(name, mention.start) < mention.start and name not in located:
+        elif (
+            kind is EntityType.PLACE
+            and introduced.get(name, mention.start) < mention.start
+            and name not in located
+            # Only of English it is known what stands before a place.
+            and (language == "en" or len(name) > 1 or not is_known(mention.text, language))
+        ):
             kind = EntityType.PERSON  # "Washington" after "Denzel Washington", "Kim Jong-il" after "Kim Jong Il"
         elif (
             len(name) == 1
@@ -766,7 +783,7 @@ def _persons(mentions: Sequence[Mention], body: str, headline: str, parts_of: _P
         else:
             found = _whose(parts, mention, list(options.values()), headline, introduced, paragraph)
         if found is None:
-            found = lone.setdefault(parts, _Cluster(EntityType.PERSON, parts))
+            found = _spelled_otherwise(parts, full) or lone.setdefault(parts, _Cluster(EntityType.PERSON, parts))
         found.mentions.append(mention)
     return list({id(c): c for c in (*full, *lone.values())}.values())
 
@@ -826,6 +843,20 @@ def _whose(
     before = {id(c): max((m.start for m in c.mentions if m.start < mention.start), default=-1) for c in options}
     here = [c for c in options if before[id(c)] > paragraph]
     return max(here, key=lambda c: before[id(c)]) if here else min(options, key=lambda c: introduced[id(c)])
+
+
+def _spelled_otherwise(parts: tuple[str, ...], full: Sequence[_Cluster]) -> _Cluster | None:
+    """The person whose long surname is nearly this one: "Zurabishvili", "Salome Zourabichvili"."""
+    surname = parts[-1]
+    if len(parts) > 1 or len(surname) < _LONG:
+        return None
+    near = [c for c in full if c.parts[-1][0] == surname[0] and len(c.parts[-1]) >= _LONG]
+    near = [c for c in near if SequenceMatcher(None, c.parts[-1], surname).ratio() >= _ALIKE]
+    return near[0] if len(near) == 1 else None
+
+
+_LONG, _ALIKE = 10, 0.85
+"""Letters of a surname that may be written in two ways in one article, and how alike the two must be."""
 
 
 def _in_the_middle(parts: tuple[str, ...], name: tuple[str, ...]) -> bool:

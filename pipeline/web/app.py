@@ -229,7 +229,11 @@ class _Site:
         """Names that begin as typed, as JSON."""
         services = self._services()
         found = complete(
-            _quick(services), request.query_params.get("q", ""), prefix=services.prefix, wait_seconds=_WAIT_SECONDS
+            _quick(services),
+            request.query_params.get("q", ""),
+            review=_entity_review(services)[0],
+            prefix=services.prefix,
+            wait_seconds=_WAIT_SECONDS,
         )
         return JSONResponse([{"name": item.name, "type": item.type.value, "articles": item.articles} for item in found])
 

@@ -475,6 +475,11 @@ def test_surnames_that_are_places_are_not_guessed() -> None:
             ["p Ismael Zambada", "p El Mayo", "p1 El Mayo"],
             {"Ismael Zambada": 3},
         ),
+        (
+            "Salome Zourabichvili spoke. Zurabishvili left.",
+            ["p Salome Zourabichvili", "p Zurabishvili"],
+            {"Salome Zourabichvili": 2},
+        ),
         ("So said James Boyd KC on Monday.", ["p James Boyd KC"], {"James Boyd": 1}),
         # Datelines are places, whatever the model took them for.
         (

@@ -145,6 +145,8 @@ def test_a_changed_list_reaches_articles_ingested_by_hand(
         kept = client.get("/", params={"organizations": "ONU", "places": "New York"}).text
         assert ("1 article<" in kept, "&#39;ONU&#39; counts as &#39;United Nations&#39;" in kept) == (True, True)
         assert "1 article<" in client.get("/", params={"q": "org:ONU"}).text
+        suggested = client.get("/complete", params={"q": "onu"}).json()
+        assert suggested == [{"name": "United Nations", "type": "organization", "articles": 1}]
         (desk.project / "config" / "entities.toml").write_text("block = [", encoding="utf-8")
         mistaken = client.get("/", params={"q": "grain"})
         assert ("2 articles<" in mistaken.text, "entities.toml has a mistake" in mistaken.text) == (True, True)
