@@ -78,7 +78,11 @@ class FetchSettings(_Section):
 class ExtractSettings(_Section):
     """What counts as an article."""
 
-    min_characters: int = Field(200, ge=0, description="shorter bodies are rejected as too_short")
+    min_characters: int = Field(
+        200,
+        ge=0,
+        description="shorter bodies are rejected as too_short (a Chinese, Japanese or Korean character counts three)",
+    )
     workers: int = Field(
         1, ge=0, le=64, description="processes a batch extracts in; 0: in its own, without a time limit"
     )
@@ -97,7 +101,7 @@ class EntitySettings(_Section):
 
     model: str = Field(
         "en_news_sm",
-        description="shipped model (en_news_sm, or en_news_acc with the extra `accurate`), package name or path of a "
+        description="shipped model (en_news_sm, or en_news_acc, more accurate and slower), package name or path of a "
         "spaCy pipeline; empty switches the step off",
     )
     other_languages: str = Field(

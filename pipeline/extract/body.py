@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from lxml.html import HtmlElement
 
-from pipeline.extract.density import densest_part, lines_aside, lines_of, teasers
+from pipeline.extract.density import columns, densest_part, lines_aside, lines_of, teasers
 from pipeline.extract.trim import trim
 
 SOMEWHAT_LONGER = 1.3
@@ -68,13 +68,19 @@ def extract_body(
             blocks, origin = thorough_blocks, "trafilatura.balanced"
         if stated and len(stated) > max(SHORT, 2 * _length(blocks)):
             blocks, origin = [line.strip() for line in stated.split("\n") if line.strip()], "jsonld"
-    if len(blocks) == 1 and headline and headline in blocks[0] and blocks[0] != headline and not dense:
+    if (
+        len(blocks) == 1
+        and headline
+        and headline in blocks[0]
+        and blocks[0] != headline
+        and origin.startswith("trafilatura")
+    ):
         # trafilatura's last resort: everything in one run, the headline and what stands around it included.
         blocks, origin = lines_of(tree), "density"
     if origin.startswith("trafilatura"):
-        # Its text doesn't say what were links and boxes.
+        # Its text doesn't say what were links and boxes. A page of nothing else is rejected for that.
         aside = lines_aside(tree).union(part.removed)
-        blocks = [block for block in blocks if block.removeprefix("- ") not in aside]
+        blocks = [block for block in blocks if block.removeprefix("- ") not in aside] or blocks
     trimmed = trim(blocks, headline, authors, part.captions)
     removed = (*trimmed.removed, *part.removed)
     return Body(paragraphs(trimmed.kept), origin, tuple(trimmed.captions), removed, part.link_share)
@@ -103,4 +109,4 @@ def _trafilatura(tree: HtmlElement, *, thorough: bool) -> list[str]:
 
 
 def _length(blocks: list[str]) -> int:
-    return sum(map(len, blocks))
+    return sum(map(columns, blocks))

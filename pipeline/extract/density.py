@@ -49,6 +49,7 @@ _PLACE_NAME = re.compile(
     ),
     re.IGNORECASE,
 )
+_WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]+")
 _PROSE_SHARE = 0.7
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LARGEST_WIDGET = 500
@@ -82,14 +83,19 @@ class _Block:
 
     @property
     def is_prose(self) -> bool:
-        return not self.is_caption and len(self.text) >= PROSE_LENGTH and self.links <= _MAX_LINKS * len(self.text)
+        return not self.is_caption and columns(self.text) >= PROSE_LENGTH and self.links <= _MAX_LINKS * len(self.text)
+
+
+def columns(text: str) -> int:
+    """The length of a text in characters, where those of Chinese, Japanese and Korean, which say more, count as three."""
+    return len(text) if text.isascii() else len(text) + 2 * sum(map(len, _WIDE.findall(text)))
 
 
 def prose_length(tree: HtmlElement) -> int:
     """How many characters of prose the paragraphs of a page hold, roughly and quickly."""
     total = 0
     for element in tree.iter("p"):
-        length = len(element.text_content())
+        length = columns(element.text_content())
         if length >= PROSE_LENGTH:
             total += length
     return total
@@ -199,19 +205,30 @@ def teasers(tree: HtmlElement) -> list[HtmlElement]:
     if own is None:
         return []
     inside = set(own.iter())
+    return [item for item in _teaser_rows(tree) if item not in inside and own not in item.iterdescendants()]
+
+
+def teaser_share(tree: HtmlElement, text: str) -> float:
+    """The share of a text that stands in rows of teasers."""
+    words = " ".join(text.split())
+    found = [line for item in _teaser_rows(tree) for line in _lines_within(item)]
+    return sum(len(line) for line in found if line in words) / max(1, len(words))
+
+
+def _lines_within(item: HtmlElement) -> list[str]:
+    return [" ".join(element.text_content().split()) for element in item.iter("p", *_HEADINGS)]
+
+
+def _teaser_rows(tree: HtmlElement) -> list[HtmlElement]:
     groups: dict[HtmlElement, set[HtmlElement]] = {}
     for heading in tree.iter("h2", "h3", "h4", "h5", "h6"):
-        if heading in inside or not _is_linked(heading):
+        if not _is_linked(heading):
             continue
         item = heading.getparent()
         while item is not None and item.tag in ("a", "header", "h2", "h3", "h4"):
             item = item.getparent()
         around = item.getparent() if item is not None else None
-        if (
-            around is not None
-            and len(item.text_content().strip()) <= _LONGEST_TEASER
-            and own not in item.iterdescendants()
-        ):
+        if around is not None and len(item.text_content().strip()) <= _LONGEST_TEASER:
             groups.setdefault(around, set()).add(item)
     return [item for group in groups.values() if len(group) >= _TEASERS for item in group]
 
@@ -287,7 +304,7 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
             loose = " ".join(
                 part.strip() for part in [element.text or "", *(child.tail or "" for child in children)] if part.strip()
             )
-            if len(loose) >= PROSE_LENGTH:
+            if columns(loose) >= PROSE_LENGTH:
                 # Text that stands directly between blocks, as in pages that part their paragraphs with br alone.
                 for text in _loose_paragraphs(element, children):
                     blocks.append(_Block(element, text, 0, own))
@@ -355,7 +372,7 @@ def _is_widget(element: HtmlElement) -> bool:
 
 
 def _is_mostly_prose(element: HtmlElement) -> bool:
-    return prose_length(element) >= _PROSE_SHARE * len(" ".join(element.text_content().split()))
+    return prose_length(element) >= _PROSE_SHARE * columns(" ".join(element.text_content().split()))
 
 
 def _is_foldable(element: HtmlElement) -> bool:

@@ -167,7 +167,10 @@ def is_pointer(line: str) -> bool:
 
 def heads_a_list(line: str) -> bool:
     """Whether a line is nothing but the label of a list of other stories or of topics ("Leggi anche", "Archivado en")."""
-    return len(line) <= _LONGEST_LABEL and _bare(line) in _LIST_LABELS
+    if len(line) > _LONGEST_LABEL:
+        return False
+    text = _bare(line)
+    return text in _LIST_LABELS or re.fullmatch(r"list (?:of \d+ items|\d+ of \d+)", text) is not None
 
 
 def is_role(line: str) -> bool:

@@ -14,6 +14,7 @@ from pipeline.errors import ArticleFailed, ArticleRejected, Reason
 from pipeline.extract import metadata, picture, topics
 from pipeline.extract.body import extract_body
 from pipeline.extract.dates import Statement, choose, date_in_url
+from pipeline.extract.density import columns
 from pipeline.extract.encoding import decode
 from pipeline.extract.plaintext import clean, fix_mojibake, repair
 from pipeline.extract.structured import plain
@@ -174,10 +175,10 @@ def _item_body(raw: str) -> tuple[str, tuple[RemovedText, ...], tuple[str, ...]]
 def _refuse_short(text: str, settings: ExtractSettings) -> None:
     if not text.strip():
         raise ArticleRejected(Reason.NO_TEXT, "nothing is left of the text when furniture is taken out")
-    if len(text) < settings.min_characters:
+    if (length := columns(text)) < settings.min_characters:
         raise ArticleRejected(
             Reason.TOO_SHORT,
-            f"{len(text)} characters, the setting extract.min_characters asks for {settings.min_characters}",
+            f"{length} characters, the setting extract.min_characters asks for {settings.min_characters}",
         )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lxml.html import HtmlElement
 
 from pipeline.errors import ArticleRejected, Reason
-from pipeline.extract.density import PROSE_LENGTH
+from pipeline.extract.density import PROSE_LENGTH, columns, teaser_share
 from pipeline.extract.structured import Structured, types_of
 from pipeline.settings import ExtractSettings
 from pipeline.urls import looks_like_article
@@ -95,6 +95,7 @@ _EXPLAINS = re.compile(
     re.IGNORECASE,
 )
 _OUTSIDE_LINKS = 0.2
+_MOST_TEASERS = 0.7
 _STUB = 1_500  # characters below which a text may be nothing but a notice
 
 
@@ -165,7 +166,7 @@ def refuse_by_text(
     evidence: Evidence,
 ) -> None:
     """Raise ArticleRejected for a page whose text is no article's."""
-    length = len(text)
+    length = columns(text)
     own_article = calls_itself_article(stated)
     if length < _STUB:
         visible = " ".join(tree.text_content().split())[:5_000]
@@ -202,6 +203,9 @@ def refuse_by_text(
         and not _reads_like_article(text)
     ):
         raise ArticleRejected(Reason.SECTION_PAGE, f"{evidence.link_share:.0%} of its text are links")
+    slug = url is not None and _spells_headline(urlsplit(url).path)
+    if not slug and (share := teaser_share(tree, text)) >= _MOST_TEASERS:
+        raise ArticleRejected(Reason.SECTION_PAGE, f"{share:.0%} of its text are teasers of other stories")
     if url is None:
         return
     if not evidence.has_authors and _CART.search(tree.text_content()):
@@ -252,8 +256,8 @@ class _Prose:
 
 
 def _prose(text: str) -> _Prose:
-    lengths = [len(block) for block in text.split("\n\n") if len(block) >= PROSE_LENGTH]
-    return _Prose(sum(lengths) / max(1, len(text)), sum(lengths) / max(1, len(lengths)), len(lengths))
+    lengths = [length for block in text.split("\n\n") if (length := columns(block)) >= PROSE_LENGTH]
+    return _Prose(sum(lengths) / max(1, columns(text)), sum(lengths) / max(1, len(lengths)), len(lengths))
 
 
 def _spells_headline(path: str) -> bool:

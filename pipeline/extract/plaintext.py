@@ -28,6 +28,8 @@ _SCRAPE_MARKS_NEEDED = 1
 _CAPTIONS_NEEDED = 2
 _WRAP_WIDTH = (40, 120)
 _NEARLY = 0.85
+_WORDS_OF_HEADLINE = 4
+_LONGEST_LISTED = 160
 _TOP = 8
 """Lines below the headline among which author and date may stand."""
 _LONGEST_BOXED = 60
@@ -133,6 +135,7 @@ _BREAK_BEFORE_NUMBER = re.compile(r"(?<=[a-zà-öø-ÿ,;])\n*\f\n*(?=\d)")
 _RUNNING_HEAD = re.compile(r"\f[^\n\f]{0,100}?\s{2,}(?:page|seite|pág\.?|p\.)?\s*\d{1,4}[ \t]*(?=\n)", re.IGNORECASE)
 _PAGE_BREAK = re.compile(r"[ \t]*\f[ \t]*")
 _BLANKS = " \t\u00a0"
+_CJK = re.compile("[\u3000-\u9fff\uff00-\uffef]")
 _RULE = re.compile(r"[\s\-_=*~·•.…‒–—―─━═#+|<>^°◆■●▪]+")
 _LONG_BLANKS = re.compile("[ \t\u00a0]{100,}")
 _INVISIBLE = re.compile("[\u2060\ufeff\u00ad\x00-\x08\x0e-\x1f\x7f]")
@@ -257,6 +260,8 @@ def _stands_alone(line: str) -> bool:
 
 
 def _is_wrap(line: str, following: str, width: int) -> bool:
+    if _CJK.match(following):
+        return len(line) + 1 > width  # any character may begin a line
     return len(line) + 1 + len(following.split(None, 1)[0]) > width
 
 
@@ -266,7 +271,7 @@ def _unwrap(block: list[str], width: int, vocabulary: set[str]) -> list[str]:
     for line in block[1:]:
         in_list = _BULLET.match(joined[-1]) is not None and line[:1] in " \t"
         # Not every program that wraps text counts as this one does.
-        nearly = len(previous) >= _NEARLY * width and not _is_sentence(previous)
+        nearly = not _CJK.match(line) and len(previous) >= _NEARLY * width and not _is_sentence(previous)
         if not _BULLET.match(line) and (nearly or _is_wrap(previous, line, width) or in_list):
             joined[-1] = _join(joined[-1], line.lstrip(), vocabulary)
         else:
@@ -282,7 +287,7 @@ def _join(one: str, other: str, vocabulary: set[str]) -> str:
         if tail and (head + tail[0]).lower() in vocabulary:
             return one[:-1] + other  # the word is met whole elsewhere: the hyphen is the wrap's
         return one + other
-    return f"{one} {other}"
+    return one + other if _CJK.match(one[-1]) and _CJK.match(other) else f"{one} {other}"
 
 
 class _Cleaner:
@@ -300,7 +305,8 @@ class _Cleaner:
         scraped = sum(1 for text in short if _STRONG_MARKS.fullmatch(text)) >= _SCRAPE_MARKS_NEEDED
         self._take_heads()
         self._take_known()
-        self._take_lists_and_boxes()
+        self._take_boxes()
+        self._take_lists()
         self._take_end()
         headline = self._headline()
         self._take_credited_captions()
@@ -366,8 +372,8 @@ class _Cleaner:
             else:
                 begun = True
 
-    def _take_lists_and_boxes(self) -> None:
-        """The rest of blocks that begin with furniture, and headlines below a label of other stories."""
+    def _take_boxes(self) -> None:
+        """The rest of blocks that begin with furniture."""
         if not self.blocks_tell:
             return
         for _, group in itertools.groupby(self.lines, key=lambda line: line.block):
@@ -381,20 +387,38 @@ class _Cleaner:
                 if line.is_sentence and len(line.text) > _LONGEST_BOXED and number > last:
                     break
                 line.taken = "furniture"
-        for before, line, after in zip(self.lines, self.lines[1:], [*self.lines[2:], None], strict=False):
-            if line.taken or line.is_sentence or _BULLET.match(line.text) or before.taken != "furniture":
+
+    def _take_lists(self) -> None:
+        """Headlines and topics below a label of such, and numbers between controls."""
+        in_list = False
+        for number, line in enumerate(self.lines):
+            if line.taken == "furniture":
+                in_list = heads_a_list(line.text)
                 continue
-            words = len(line.text.split())
-            below_label = heads_a_list(before.text) and words >= 5 and len(line.text) <= 160
-            between = after is not None and after.taken == "furniture" and (words == 1 and not line.text.isalpha())
-            if below_label or between:
+            after = self.lines[number + 1 :]
+            between = number > 0 and after and {self.lines[number - 1].taken, after[0].taken} == {"furniture"}
+            if not line.text.isalpha() and len(line.text.split()) == 1 and between:
                 line.taken = "furniture"
+            elif (
+                in_list
+                and not line.taken
+                and not line.is_sentence
+                and len(line.text) <= _LONGEST_LISTED
+                and not _BULLET.match(line.text)
+            ):
+                # A word or two may be the story's next crosshead, unless nothing follows but more of them.
+                if len(line.text.split()) >= _WORDS_OF_HEADLINE or not any(
+                    other.is_sentence and not other.taken for other in after
+                ):
+                    line.taken = "furniture"
+                else:
+                    in_list = False
+            else:
+                in_list = False
         # Where the furniture shouts ("CLICK HERE TO GET THE APP"), shouted lines are links to other stories.
-        if any(
-            line.taken == "furniture" and line.text.isupper() and len(line.text.split()) >= 5 for line in self.lines
-        ):
+        if any(line.taken == "furniture" and _is_shouted(line.text) for line in self.lines):
             for line in self._left()[1:]:
-                if line.text.isupper() and len(line.text.split()) >= 5 and not line.is_sentence:
+                if _is_shouted(line.text) and not line.is_sentence:
                     line.taken = "furniture"
 
     def _take_end(self) -> None:
@@ -529,6 +553,10 @@ def _tidy(line: str) -> str:
 
 def _is_sentence(line: str) -> bool:
     return _SENTENCE_END.search(line.rstrip()) is not None
+
+
+def _is_shouted(line: str) -> bool:
+    return line.isupper() and len(line.split()) > _WORDS_OF_HEADLINE
 
 
 def _looks_like_caption(line: str) -> bool:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from pipeline.extract.dates import find_date
+from pipeline.extract.density import columns
 from pipeline.extract.furniture import is_furniture, is_note_on, is_pointer, is_role
 
 _LONGEST_LABEL = 100
@@ -76,7 +77,7 @@ def trim(
             if is_label:
                 removed.append(block)
                 continue
-            long += len(block) > _LONGEST_LABEL
+            long += columns(block) > _LONGEST_LABEL
         if _key(block) in known:
             continue
         if number < _BEGINNING and _is_byline(block, authors):
@@ -135,7 +136,7 @@ def _is_opening(block: str) -> bool:
 
 def _is_dateline(block: str) -> bool:
     """Whether a line is hardly more than its dates."""
-    if len(block) > _LONGEST_DATELINE:
+    if columns(block) > _LONGEST_DATELINE or block.endswith(("。", "！", "？")):
         return False
     rest, start, dates = len(block), 0, 0
     while date := find_date(block, start):
