@@ -114,6 +114,9 @@ _FAMOUS = 20
 _FAR = 500_000
 """Where an article is about other countries, a city is taken only if it weighs more than this."""
 
+_TOWN = 30_000
+"""Smaller ones are called like anything: Mustang, Alamo."""
+
 _KNOWN_COUNTRY = 5_000_000
 """Regions of countries that have fewer inhabitants are taken only where the article names the country."""
 
@@ -170,7 +173,12 @@ def _options(name: str, language: str) -> tuple[_Candidate, ...]:
         if folded in own or any(o.own_name and o.population >= _SMALL for o in options):
             return options
         weak = weak or options
+        if not weak and (bare := _DIVISION.sub("", folded)) != folded:
+            weak = tuple(o for o in gazetteer.get(bare, ()) if o.place.kind == "region")  # "Lagos State"
     return weak
+
+
+_DIVISION = re.compile(" (?:state|province|county|governorate|prefecture)$")
 
 
 def countries_of(places: Iterable[tuple[Place, int]]) -> tuple[str, ...]:
@@ -299,8 +307,9 @@ def _choose(
     if not options:
         return None
     fits = [o for o in options if o.place.country in named and (o.own_name or o.population >= 500_000)]
-    # The United States are named in most articles: their towns need a state.
-    fits = [o for o in fits if o.place.country != "US" or o.population >= _SMALL or f"US-{o.state}" in named_states]
+    # The United States are named in most articles: their towns need a state, or to be the only ones of their name.
+    least = _TOWN if len(options) == 1 else _SMALL
+    fits = [o for o in fits if o.place.country != "US" or o.population >= least or f"US-{o.state}" in named_states]
     if not fits and source_country:
         fits = [o for o in options if o.place.country == source_country and o.population >= _SMALL]
     largest = sorted(options, key=lambda o: -o.weight)

@@ -565,9 +565,10 @@ def _full_name(mention: Mention, votes: Mapping[str, Counter[EntityType]], body:
     if is_known(mention.text, language) or _is_called_organization(mention.text):
         return mention
     lone = votes.get(words[-1], Counter())
-    certain = mention.type is not EntityType.ORGANIZATION or _is_titled(mention, body)
-    often = lone[EntityType.PERSON] > (0 if certain else 1)
-    return replace(mention, type=EntityType.PERSON) if often and lone[EntityType.PERSON] > lone.total() / 2 else mention
+    # Products are called so, too ("Nissan Leaf"): what isn't taken for a place needs a title.
+    certain = mention.type is EntityType.PLACE or _is_titled(mention, body)
+    mostly = lone[EntityType.PERSON] > lone.total() / 2
+    return replace(mention, type=EntityType.PERSON) if certain and mostly else mention
 
 
 _IN_PLACE = re.compile(
@@ -1023,13 +1024,21 @@ def _canonical(cluster: _Cluster, place: Place | None, language: str) -> str:
         return place.name.removesuffix(" City") if place.name == "New York City" else place.name
     forms = Counter(" ".join(m.text.split()) for m in cluster.mentions)
     order = {name: -position for position, name in enumerate(forms)}
+    # "Apple" and then "Apple TV" is Apple; "Stanford" and then "Stanford University" the university.
+    first = name_parts(next(iter(forms)))
+    lengths = {form: len(name_parts(form)) for form in forms}
+    longest = max(
+        length
+        for form, length in lengths.items()
+        if length <= len(first) or name_parts(form)[: len(first)] != first or name_parts(form)[-1] in _BODIES
+    )
 
     def rank(name: str) -> tuple[bool, bool, bool, int, int, int]:
         parts = name_parts(name)
         nickname = cluster.kind is EntityType.PERSON and not set(parts) & set(cluster.parts)
         whole = len(parts) > 1 and all(len(p) > 1 for p in parts[:1] + parts[-1:])
         if cluster.kind is EntityType.ORGANIZATION:
-            whole = len(parts) == max(len(name_parts(form)) for form in forms)
+            whole = len(parts) == longest
         plain = set(parts) <= set(cluster.parts)  # not inflected
         return not nickname, whole, plain or language == "en", forms[name], len(parts), order[name]
 
