@@ -69,6 +69,13 @@ _FURNITURE = re.compile(
     | \W*(?:today|yesterday|heute|gestern|aujourd.hui|hier|hoy|ayer|hoje|ontem|oggi|ieri|vandaag|gisteren|idag|igår|tänään|eilen|dziś|wczoraj|сегодня|вчера|bugün|dün)\W+(?:(?:at|um|à|a\s+las|às|alle|om|kl\.?|klo|o|в)\s+)?\d{{1,2}}[:.h]\d\d.{{0,8}}
     | \W*(?:this|the)\s+(?:article|story|post)\s+(?:was\s+)?(?:originally|first)\s+(?:appeared|published)\s+(?:on|in|by|at)\b.{{0,120}}
     | .{{0,60}}\btop\s+headlines\s+are\s+here\b.{{0,100}}
+    | (?:home|home\s?page|startseite|accueil|inicio|início|início|portada|главная|anasayfa|strona\s+główna|start|etusivu|首页|ホーム|الرئيسية)\s*[>/»›|→]\s*.{{1,120}}
+    | \W*(?:tags?|topics?|filed\s+under|posted\s+in|categor(?:y|ies)|keywords|in\s+this\s+story|schlag(?:wörter|worte)|themen|étiquettes|mots[- ]clés|thèmes|etiquetas|temas|etichette|argomenti|теги|tagi|etiketler|ämnen|aiheet|标签|關鍵字|关键词|キーワード|タグ|الوسوم|תגיות)\s*[:：]\s*[^.!?]{{1,200}}
+    | \W*(?:read|get|catch|follow)\s+all\s+the\s+latest\b.{{0,240}}
+    | .{{0,120}}\blet\s+us\s+know\s+in\s+the\s+comments\b.{{0,60}}
+    | \W*by\s+(?:signing\s+up|subscribing|clicking|providing\s+your)\b.{{0,80}}\byou\s+(?:agree|accept|consent|acknowledge)\b.{{0,200}} | \W*you\s+can\s+unsubscribe\s+(?:at\s+)?any\s*time\W*
+    | \W*thank(?:s|\s+you)\s+for\s+(?:reading|subscribing)(?:\s+(?:this\s+(?:article|post|story)|our\s+\w+))?\W*
+    | \W*this\s+(?:site|form)\s+is\s+protected\s+by\s+recaptcha\b.{{0,160}} | \W*(?:sponsored\s+by|paid\s+(?:content|post|partnership)|in\s+partnership\s+with)\b.{{0,60}}
     | \W*our\s+standards:.{{0,100}}
     | \W*(?:il\s+vous\s+reste\s+[\d.,]+\s*%.{{0,120}}|dalsza\s+część\s+(?:artykułu|tekstu)\s+pod\b.{{0,60}}|dziękujemy,\s+że\s+przeczyta.{{0,80}}|kennen\s+sie\s+schon\s+unser.{{0,100}})
     | \W*(?:clique\s+aqui|haz\s+clic|cliquez\s+ici|klicken\s+sie\s+hier|hier\s+klicken|klik\s+hier|clicca\s+qui)\b.{{0,120}}

@@ -28,7 +28,10 @@ _SCRAPE_MARKS_NEEDED = 1
 _CAPTIONS_NEEDED = 2
 _WRAP_WIDTH = (40, 120)
 _NEARLY = 0.85
+_UNWRAPPED_SHARE = 0.1
 _WORDS_OF_HEADLINE = 4
+_LINES_OF_MENU = 4
+_ADDRESSES = 2
 _LONGEST_LISTED = 160
 _TOP = 8
 """Lines below the headline among which author and date may stand."""
@@ -80,6 +83,7 @@ _HANDS = re.compile(
 )
 _REPORTING = re.compile(
     r"\((?:additional\s+)?(?:reporting|writing|compiled)\s+by\s.{2,240}\)|(?:reporting|writing)\s+by\s.{2,120};\s*(?:editing|additional)\s.{2,120}"
+    r"|\W*(?:\w+\s+)?(?:with|mit|avec|con)\s+(?:agency\s+|additional\s+)?(?:inputs?|files|material|reporting|agencies|agence|información|informaciones)(?:\s+(?:from|von|by|de|des)\b[^.!?]{0,80})?\W*|\((?:pti|ani|ians|bernama|xinhua|tass|upi|ap|afp|reuters|dpa|efe|ansa)(?:[/,]\s?\w+)*\)"
     r"|.{2,120}\bcontributed\s+(?:reporting|to\s+this\s+(?:report|story|article))\.?",
     re.IGNORECASE,
 )
@@ -101,6 +105,7 @@ _ANY_DATE = re.compile(
 )
 _CLOCK = re.compile(r"(?<!\d)\d{1,2}\s?[:.h时時]\s?\d{2}(?!\d)")
 _LONGEST_BESIDE_DATE = 40
+_ADDRESS = re.compile(r"\W*(?:https?://|www\.)\S+\W*", re.IGNORECASE)
 _MAIL_HEADER = re.compile(r"(?:from|to|cc|date|sent|subject|reply-to)\s*:\s.{1,200}", re.IGNORECASE)
 _RELEASE = re.compile(
     r"\W*(?:(?:for\s+)?immediate\s+release|embargoed\s+(?:until|for)\b.{0,60}|press\s+release|news\s+release|media\s+release|pressemitteilung|communiqué\s+de\s+presse|nota\s+de\s+prensa|comunicato\s+stampa|pressmeddelande|persbericht)\W*",
@@ -129,6 +134,7 @@ _STRONG_MARKS = re.compile(
 )
 # A sentence ends with one of these, maybe within closing quotes and brackets.
 _SENTENCE_END = re.compile(r"[.!?…。！？｡।؟۔։;:，、][\"'’”»›)\]】」』*]*$|[\"’”»」』]$")
+_LONGEST_END = 12
 _BREAK_IN_SENTENCE = re.compile(r"(?<=[\w,;-])\n*\f\n*(?=[a-zà-öø-ÿ])")
 _BREAK_BEFORE_NUMBER = re.compile(r"(?<=[a-zà-öø-ÿ,;])\n*\f\n*(?=\d)")
 # The paper's name and the page's number at the head of a printed page.
@@ -240,8 +246,11 @@ def _wrap_width(blocks: list[list[str]]) -> int | None:
 
     A break is a wrap where the next line's first word would not have fitted before the widest line's end.
     """
+    lines = [line for block in blocks for line in block]
+    if sum(1 for line in lines if len(line) > _WRAP_WIDTH[1]) > _UNWRAPPED_SHARE * len(lines):
+        return None
     # Lines around the story were not wrapped with it.
-    width = max((len(line) for block in blocks for line in block if not _stands_alone(line)), default=0)
+    width = max((len(line) for line in lines if not _stands_alone(line)), default=0)
     if not _WRAP_WIDTH[0] <= width <= _WRAP_WIDTH[1]:
         return None
     breaks = wraps = 0
@@ -304,6 +313,7 @@ class _Cleaner:
         short = [line.text for line in self.lines if len(line.text) < LONGEST_FURNITURE]
         scraped = sum(1 for text in short if _STRONG_MARKS.fullmatch(text)) >= _SCRAPE_MARKS_NEEDED
         self._take_heads()
+        self._take_navigation()
         self._take_known()
         self._take_boxes()
         self._take_lists()
@@ -349,6 +359,27 @@ class _Cleaner:
         for line in top[:3]:
             if _RELEASE.fullmatch(line.text):
                 line.taken = "furniture"
+
+    def _take_navigation(self) -> None:
+        """Blocks of short lines at the page's top and bottom, and addresses that stand alone there."""
+        blocks = [list(group) for _, group in itertools.groupby(self.lines, key=lambda line: line.block)]
+        if self.blocks_tell and len(blocks) > 2:
+            if len(blocks[0]) >= _LINES_OF_MENU and all(_is_label(line.text) for line in blocks[0]):
+                for line in blocks[0]:
+                    line.taken = "furniture"
+            last = blocks[-1]
+            if (
+                len(last) >= _LINES_OF_MENU
+                and all(_is_label(line.text) for line in last)
+                and any(is_furniture(line.text) for line in last)
+            ):
+                for line in last:
+                    line.taken = "furniture"
+        addresses = [line for line in self.lines if _ADDRESS.fullmatch(line.text)]
+        if len(addresses) <= _ADDRESSES:  # more of them are a list of sources
+            for line in addresses:
+                if line in self.lines[:_TOP] or line in self.lines[-_TOP:]:
+                    line.taken = "address"
 
     def _take_known(self) -> None:
         """Lines that are known as a whole."""
@@ -454,6 +485,13 @@ class _Cleaner:
         # A single paragraph is the story itself; its first sentence must do for a headline.
         if len(left) > 1 and fits_as_headline(first):
             left[0].taken = "headline"
+            for line in left[1:_TOP]:
+                # The page's title with the site's name, and the headline without: the shorter is the headline.
+                if first.startswith(line.text) and re.fullmatch(
+                    r"\s*(?:[|–—:·_-]\s*[^|]{2,60})?", first[len(line.text) :]
+                ):
+                    first, line.taken = line.text, "headline_again"
+                    break
             return first
         return _first_sentence(first)
 
@@ -462,7 +500,7 @@ class _Cleaner:
         top = self._left()[:_TOP]
         below_byline = False
         prose = 0
-        for line, following in zip(top, [*top[1:], None], strict=True):
+        for line, following in zip(top, [*top[1:], None], strict=False):
             prose += line.is_sentence and len(line.text) > _LONGEST_BOXED
             if prose > 1:
                 break
@@ -482,6 +520,13 @@ class _Cleaner:
                 self.authors.append(line.text)
                 line.taken = "byline"
             below_byline = line.taken == "byline"
+        for line in self._left()[-3:]:
+            if (
+                len(line.text) <= _LONGEST_BOXED
+                and re.search(r"(19|20)\d\d", line.text)
+                and _DATELINE.fullmatch(line.text)
+            ):
+                self._take_dates(line)
         left = self._left()
         if len(left) > 2 and any(is_note_on(author, left[-1].text) for author in self.authors):
             left[-1].taken = "author_note"
@@ -552,7 +597,11 @@ def _tidy(line: str) -> str:
 
 
 def _is_sentence(line: str) -> bool:
-    return _SENTENCE_END.search(line.rstrip()) is not None
+    return _SENTENCE_END.search(line.rstrip()[-_LONGEST_END:]) is not None
+
+
+def _is_label(line: str) -> bool:
+    return len(line.split()) <= 4 and len(line) <= 40 and not _is_sentence(line) and not _BULLET.match(line)
 
 
 def _is_shouted(line: str) -> bool:
