@@ -16,6 +16,7 @@ from threading import Lock
 
 import justext  # type: ignore[import-untyped]
 import numpy as np
+import numpy.typing as npt
 from langdetect.detector_factory import DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
 
@@ -179,15 +180,21 @@ _PRIOR = {
 
 
 def _ranked_with_words(sample: str) -> list[tuple[str, float]]:
-    """The same for a short text: each n-gram weighed once in place of draws, and its frequent words counted."""
+    """The same for a short text: each n-gram weighed once in place of draws, and its frequent words counted.
+
+    Case is left out of it, in the text and in the profiles: headlines are written in capitals, With Each Word
+    Capitalized or as sentences, and the profiles were made of sentences.
+    """
     factory = _factory()
     detector = factory.create()
-    detector.append(sample)
+    rows, frequencies = _caseless_profiles()
+    detector.word_lang_prob_map = rows
+    detector.append(_lower(sample))
     detector.cleaning_text()
     ngrams = detector._extract_ngrams()
     if not ngrams:
         return []
-    seen = np.array([factory.word_lang_prob_map[ngram] for ngram in ngrams])
+    seen = frequencies[[rows[ngram] for ngram in ngrams]]
     scores = _NGRAM_WEIGHT * np.log(detector.alpha / detector.BASE_FREQ + seen).sum(axis=0)
     words = _words(sample)
     for number, code in enumerate(factory.langlist):
@@ -202,6 +209,24 @@ def _ranked_with_words(sample: str) -> list[tuple[str, float]]:
 
 
 _LEAST_CANDIDATE = 0.01
+
+
+@cache
+def _caseless_profiles() -> tuple[dict[str, int], npt.NDArray[np.float64]]:
+    """How frequent each n-gram is in each language, whatever its case: the rows by n-gram, the columns by language."""
+    factory = _factory()
+    rows: dict[str, int] = {}
+    for ngram in factory.word_lang_prob_map:
+        rows.setdefault(_lower(ngram), len(rows))
+    frequencies = np.zeros((len(rows), len(factory.langlist)))
+    for ngram, by_language in factory.word_lang_prob_map.items():
+        frequencies[rows[_lower(ngram)]] += by_language
+    return rows, frequencies
+
+
+def _lower(text: str) -> str:
+    """Lower case; the Turkish capital İ becomes one letter, not an i and a dot."""
+    return text.lower().replace("i\u0307", "i")
 
 
 @cache
@@ -264,7 +289,7 @@ def _fold_capitals(sample: str) -> str:
     """Lower case for a sample in capitals, which langdetect would skip as acronyms."""
     capitals = sum(1 for character in sample if character.isupper())
     small = sum(1 for character in sample if character.islower())
-    return sample.lower() if capitals > small else sample
+    return _lower(sample) if capitals > small else sample
 
 
 # ------------------------------------------------------------------------------------- alphabets and words
@@ -382,14 +407,30 @@ _ALPHABETS = {
     "bg": frozenset("абвгдежзийклмнопрстуфхцчшщъьюя"),
     "mk": frozenset("абвгдѓежзѕијклљмнњопрстќуфхцчџш"),
 }
-_TELLING_LETTERS = (("be", "ў"), ("sr", "ђћ"), ("kk", "әқұһ"), ("ky", "ң"), ("mn", "өү"))
+_CYRILLIC_LETTERS = (
+    ("mn", "өү", "өү"),
+    ("be", "ўі", "ў"),
+    ("uz", "ғқҳў", "ў"),
+    ("cv", "ӑӗҫӳ", "ӑӗ"),
+    ("sah", "ҕҥһөү", "ҕҥ"),
+    ("tg", "ғқҳҷӣӯ", "ҷӣӯ"),
+    ("tt", "җңһәөү", "һ"),
+    ("sr", "ђјљњћџ", "ђћ"),
+    ("kk", "іғқңһәөұү", "ғқұ"),
+    ("ba", "ғҙҡңҫһәөү", "ҙҡ"),
+)
+"""Languages in Cyrillic that langdetect doesn't know: the letters they have and Russian hasn't, and those of which one
+must be there to tell them from the others. Fewest letters first."""
 
 
 def _by_letters(code: str, sample: str) -> str | None:
     """The language that the text's own letters name where the detector's answer can't be written with them."""
     lowered = sample.lower()
-    if code == "mk" and re.search("[ђћ]", lowered) and not re.search("[ѓќѕ]", lowered):
-        return "sr"
+    if code == "mk" and not re.search("[ѓќѕ]", lowered):
+        words = _words(sample)
+        serbian = _share_in(words, "Serbian")
+        if re.search("[ђћ]", lowered) or serbian > max(_share_in(words, "Macedonian"), _MIN_STOP_WORDS):
+            return "sr"
     if code == "vi" and len(sample) >= SAMPLE_CHARACTERS and "đ" not in lowered:
         return UNDETERMINED
     if code in _ALPHABETS:
@@ -397,15 +438,27 @@ def _by_letters(code: str, sample: str) -> str | None:
         total = sum(counts.values())
         foreign = sum(count for letter, count in counts.items() if letter not in _ALPHABETS[code])
         if total and foreign / total >= 0.01:
-            for language, letters in _TELLING_LETTERS:
-                if sum(counts[letter] for letter in letters) / total >= 0.005:
-                    return language
-            return UNDETERMINED
+            return _by_cyrillic_letters(counts, total, sample)
     elif code in ("no", "da", "sv", "nl", "en", "de", "fi", "et", "hu", "sk", "cs", "cy", "af"):
         thorn_and_eth = lowered.count("þ"), lowered.count("ð")
         if all(thorn_and_eth) and sum(thorn_and_eth) / len(lowered) >= 0.01:
             return "is"
     return None
+
+
+def _by_cyrillic_letters(counts: Counter[str], total: int, sample: str) -> str:
+    # A letter that is met less than twice in a thousand may be from a name.
+    found = {letter for letter, count in counts.items() if letter not in _ALPHABETS["ru"] and count / total >= 0.002}
+    if found and found <= set("ңөү") and _share_in(_words(sample), "Kyrgyz") >= _MIN_STOP_WORDS:
+        return "ky"  # often without the one letter that Mongolian hasn't; Tuvan has all three
+    for language, letters, telling in _CYRILLIC_LETTERS:
+        if found <= set(letters) and found & set(telling):
+            return language
+    return UNDETERMINED
+
+
+def _share_in(words: Sequence[str], name: str) -> float:
+    return _share(words, _word_list(name)) if words else 0.0
 
 
 _STOP_WORDS = {
@@ -415,14 +468,32 @@ _STOP_WORDS = {
     "no": "Norwegian_Bokmal", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "sk": "Slovak",
     "sl": "Slovenian", "sq": "Albanian", "sv": "Swedish", "sw": "Swahili", "tl": "Tagalog", "tr": "Turkish",
     "ar": "Arabic", "fa": "Persian", "ur": "Urdu", "he": "Hebrew", "el": "Greek",
-    "bg": "Bulgarian", "mk": "Macedonian", "ru": "Russian", "uk": "Ukrainian",
+    "bg": "Bulgarian", "mk": "Macedonian", "ru": "Russian", "uk": "Ukrainian", "so": "Somali",
 }  # fmt: skip
-"""Languages whose answers are checked, and the names of jusText's word lists for them. Somali has no list."""
+"""Languages whose answers are checked, and the names of the word lists for them: jusText's, or ``_OWN_LISTS``."""
+
+_OWN_LISTS = {
+    "Somali": (
+        "waa iyo oo ah ka ku u uu ay la in aan lagu loo laga kale soo wuxuu waxay waxaa waxa ee si sida"
+        " isagoo iyadoo ama mid kasta leh ahaa ayaa ayay tan iska laakiin haddii markii uga ugu lahaa"
+        " hadda inuu inay badan kuwa aad iyaga isku kala"
+    ),
+    "Cebuano": (
+        "ug ang sa nga mga kay usa dili adunay alang kini niini unya gikan bisan iyang ilang siya kaniya"
+        " sila aron pinaagi kung kon walay anaa usab lamang kanila kadto mao tungod mahimong diha samtang"
+        " apan didto kaayo"
+    ),
+    "Samoan": (
+        "o le e i ma ona a se mo lona lana ai mai uma latou pe ia fa ua po mafai tatau aua ina nei lo la"
+        " lea so ni te na"
+    ),
+}
+"""Particles, pronouns and conjunctions of languages that jusText has no list of, or only one of ten words."""
 
 _RIVALS = (
     "Aragonese", "Asturian", "Azerbaijani", "Basque", "Breton", "Esperanto", "Galician", "Haitian", "Icelandic",
-    "Irish", "Javanese", "Kurdish", "Luxembourgish", "Maltese", "Occitan", "Sicilian", "Sundanese", "Uzbek",
-    "West_Frisian",
+    "Irish", "Javanese", "Kurdish", "Low_Saxon", "Luxembourgish", "Maltese", "Occitan", "Sicilian", "Sundanese",
+    "Turkmen", "Uzbek", "West_Frisian", "Aromanian", "Cebuano", "Samoan",
 )  # fmt: skip
 """Languages that langdetect takes for one of its own."""
 
@@ -444,7 +515,8 @@ def _frequent_words(code: str) -> frozenset[str]:
 
 @cache
 def _word_list(name: str) -> frozenset[str]:
-    return frozenset(word.lower() for word in justext.get_stoplist(name))
+    own = _OWN_LISTS.get(name)
+    return frozenset(own.split() if own else (word.lower() for word in justext.get_stoplist(name)))
 
 
 def _words(sample: str) -> list[str]:

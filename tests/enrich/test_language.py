@@ -62,6 +62,22 @@ def test_capitals_are_read_like_other_letters() -> None:
     assert [found(TEXTS[code][:120].upper()).code for code in latin] == list(latin)
 
 
+@pytest.mark.parametrize(
+    ("code", "headline"),
+    [
+        ("en", "COMPOSITION TECHNIQUES IN LANDSCAPE PHOTOGRAPHY"),
+        ("en", "Best Espresso Machines Under $500 (2025)"),
+        ("tr", "İSTANBUL'DA YENİ KÜTÜPHANE İÇİN İLK TAŞ BUGÜN ATILDI"),
+        ("el", "ΝΕΑ ΒΙΒΛΙΟΘΗΚΗ ΑΝΟΙΞΕ ΣΗΜΕΡΑ ΣΤΟ ΚΕΝΤΡΟ ΤΗΣ ΠΟΛΗΣ"),
+        ("pt", "ELEICOES NA REGIAO SERAO DECIDIDAS SO DEPOIS DO VERAO"),
+        ("de", "GROSSE STRASSE IN DER ALTSTADT BLEIBT BIS ZUM SOMMER GESPERRT"),
+    ],
+)
+def test_case_of_a_headline_says_nothing_of_its_language(code: str, headline: str) -> None:
+    """Capitals, words capitalized one by one, and what capitals lose (accents, ß) don't change the language."""
+    assert found("", headline=headline).code == code
+
+
 def test_headline_helps_a_short_body_only() -> None:
     """A headline in another language doesn't change what a full body is found to be."""
     assert found("Video.", headline="Les ministres des deux pays se rencontrent jeudi à Genève").code == "fr"
@@ -110,7 +126,7 @@ def test_serbian_and_bosnian_are_believed_where_the_detector_cannot_tell() -> No
 
 @pytest.mark.parametrize("code", TOLD_BY_LETTERS)
 def test_letters_name_languages_that_the_detector_does_not_know(code: str) -> None:
-    """Serbian Cyrillic isn't filed as Macedonian, Icelandic not as Norwegian, Belarusian not as Russian."""
+    """Serbian Cyrillic isn't filed as Macedonian, Icelandic not as Norwegian, Kyrgyz not as Mongolian."""
     language = found(TOLD_BY_LETTERS[code])
     assert (language.code, language.basis) == (code, "script")
 
@@ -123,9 +139,9 @@ def test_unknown_language_is_undetermined_or_as_stated() -> None:
     assert found(ZULU, page="en-ZA").code == "und"
 
 
-@pytest.mark.parametrize("code", ["gl", "lb"])
+@pytest.mark.parametrize("code", ["gl", "lb", "om", "ceb"])
 def test_relatives_of_known_languages_are_not_filed_as_those(code: str) -> None:
-    """Galician isn't filed as Spanish or Portuguese, Luxembourgish not as German: their frequent words tell."""
+    """Galician isn't filed as Spanish, Oromo not as Somali, Cebuano not as Tagalog: their frequent words tell."""
     assert found(_PARAGRAPHS["unknown"][code]).code == "und"
     language = found(_PARAGRAPHS["unknown"][code], page=code)
     assert (language.code, language.basis) == (code, "stated")
