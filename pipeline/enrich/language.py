@@ -30,7 +30,7 @@ SAMPLE_CHARACTERS = 300
 
 _CERTAIN = 0.99
 """Below this, long texts are put to a vote of their samples, and short ones to page, feed and source, where they
-name one of the detector's own candidates. (Of short texts, certain answers are right 997 times in 1,000.)"""
+name one of the detector's own candidates. (Of short texts, certain answers are right 998 times in 1,000.)"""
 
 _TRIALS = 7
 """How often langdetect draws n-grams."""

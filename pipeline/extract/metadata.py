@@ -76,7 +76,7 @@ _AUTHOR_META = (
 )  # fmt: skip
 _NO_PERSON = re.compile(
     r"(?:admin(?:istrator)?|staff|editors?|editor(?:ial)?(?:\s+(?:team|staff|board))?|newsroom|news\s+desk|web\s*(?:desk|master|team)|author|user|guest|anonymous|unknown"
-    r"|none|null|undefined|n/?a|contributor|posted|written|published|updated|by|view\s+all\s+posts?|read\s+more|share|about|more|follow|the\s+authors?|written\s+by|posted\s+by|our\s+team|sponsored)",
+    r"|none|null|undefined|n/?a|contributor|posted|written|published|updated|by|view\s+all\s+posts?|read\s+more|share|about|more|follow|the\s+authors?|written\s+by|posted\s+by|our\s+team|sponsored|(?:copy |share )?links?)",
     re.IGNORECASE,
 )
 _NO_NAME = re.compile(r"(?:this|these|those|that|our|your|my|its|here|there)\b", re.IGNORECASE)  # begins a sentence
