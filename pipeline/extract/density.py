@@ -36,7 +36,7 @@ _BOUNDARY = r"(?:^|[\s_-])(?:{})(?:$|[\s_-])"
 # Names of what is never the story itself.
 _FURNITURE_NAME = re.compile(
     _BOUNDARY.format(
-        r"related|recommend\w*|comments?|respond|share|sharing|social|newsletter|subscribe|sign-?up|promo\w*|sponsor\w*|advert\w*|cookies?|consent|gdpr|breadcrumbs?"
+        r"related|recommend\w*|comments?|respond|share|sharing|social|newsletters?|subscri\w*|suscri\w*|abonn(?:e|ier)\w*|donat(?:e|ions?)(?:-\w+)?|sign-?up|promo\w*|sponsor\w*|advert\w*|cookies?|consent|gdpr|breadcrumbs?"
         r"|author-?(?:bio|box|info|card)?|bio|byline|popup|modal|paywall|pagination|pager|read-?more|read-?next|see-?also|more-?(?:stories|posts|articles|from)"
         r"|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form|(?:usa|gov)-?banner|poll|quiz|kg-(?:signup|cta|bookmark)-card|vjs-[\w-]+|mejs-[\w-]+|jw-[\w-]+|more[-_]?info"
     ),
@@ -51,14 +51,22 @@ _PLACE_NAME = re.compile(
 )
 _WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]+")
 _PROSE_SHARE = 0.7
+_WORDS_OF_HEADLINE = 4
+_HEADINGS_LEFT = 2
+_LABEL = re.compile(r"[^.!?:\n]{2,25}[:：]\s*")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_PITCH = re.compile(
+    r"\b(?:chip(?:ping)? in|your support|support (?:us|our|the|independent)|donat(?:e|ion)|contribut(?:e|ion)|become a (?:member|subscriber|supporter)|subscribe|newsletter|free trial"
+    r"|unterstützen sie|abonnieren|spenden|soutenez|abonnez|suscríbete|hazte soci[oa]|assine|sostieni|abbonati|steun ons|bli prenumerant)\b",
+    re.IGNORECASE,
+)
 _LARGEST_WIDGET = 500
 _FOLDABLE_NAME = re.compile(
     r"accordion|collaps|expand|toggle|foldable|spoiler|faq|answer|tab-?(?:pane|panel|content)", re.I
 )
 _CAPTION_NAME = re.compile(
     _BOUNDARY.format(
-        r"(?:wp-)?caption(?:-?text)?|bildunterschrift|l[ée]gende|pie-?de-?foto|didascalia|(?:photo|image|picture|media)\w*?[-_]+(?:desc(?:ription)?|legend|text)"
+        r"(?:wp-)?caption(?:-?text)?|bildunterschrift|l[ée]gende|pie(?:-?de)?(?:-?foto)?|didascalia|(?:photo|image|picture|media)\w*?[-_]+(?:desc(?:ription)?|legend|text)"
     ),
     re.I,
 )
@@ -135,10 +143,11 @@ def densest_part(tree: HtmlElement) -> DensestPart:
     kept: list[str] = []
     removed: list[str] = []
     in_list = False
+    headings_at_end = 0
     for number, block in enumerate(chosen):
         if block.is_caption:
             continue
-        if 2 * block.links > len(block.text) and leads_elsewhere(block.text):
+        if 2 * block.links > len(block.text) and (leads_elsewhere(block.text) or _points(block)):
             removed.append(block.text)
             continue
         if block.links > (_ALL_LINK if block.element.tag in ("li", "p") else _MOSTLY_LINK) * len(block.text):
@@ -153,7 +162,22 @@ def densest_part(tree: HtmlElement) -> DensestPart:
             line = f"- {text}" if block.element.tag == "li" else text
             if not kept or kept[-1] != line:
                 kept.append(line)
+                headings_at_end = headings_at_end + 1 if block.element.tag in _HEADINGS else 0
+    # What a heading at the end was over has been left out; several are a list.
+    if headings_at_end <= _HEADINGS_LEFT:
+        del kept[len(kept) - headings_at_end :]
     return DensestPart(kept, link_share, _captions(blocks, inside), tuple(removed))
+
+
+def _points(block: _Block) -> bool:
+    """Whether a paragraph is a few words with a colon and then nothing but a linked headline, in whatever language."""
+    label = _LABEL.match(block.text)
+    if label is None or block.element.tag not in ("p", "div"):
+        return False
+    rest = block.text[label.end() :]
+    return block.links >= _MOSTLY_LINK * len(rest) and (
+        len(rest.split()) >= _WORDS_OF_HEADLINE or columns(rest) > len(rest)
+    )
 
 
 def _announces(line: str) -> bool:
@@ -368,7 +392,9 @@ def _is_widget(element: HtmlElement) -> bool:
     if not fields or len(element.text_content()) > _LARGEST_WIDGET:
         return False
     buttons = sum(1 for field in fields if field.tag == "button")
-    return any(field.get("type") == "email" for field in fields) or (buttons > 1 and not prose_length(element))
+    if any(field.get("type") == "email" for field in fields) or (buttons > 1 and not prose_length(element)):
+        return True
+    return buttons > 0 and _PITCH.search(element.text_content()) is not None
 
 
 def _is_mostly_prose(element: HtmlElement) -> bool:

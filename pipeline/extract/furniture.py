@@ -26,7 +26,7 @@ _FURNITURE = re.compile(
     | \W*(?:read|see|find\s+out|learn|show|view|load|watch)\s+more\W*(?:here|below|stories|comments)?\W*
     | \W*(?:read|see)\s+(?:more|also|next|full\s+(?:article|story))\s*[:>»…].{{0,160}}
     | \W*(?:also\s+read|read\s+also|you\s+may\s+also\s+like|you\s+might\s+also\s+like|recommended(?:\s+(?:for\s+you|stories|reading))?
-        |related(?:\s+(?:articles?|stories|content|topics|links))|more\s+(?:from|on\s+this\s+story|stories)|most\s+(?:read|popular|viewed)
+        |related(?:\s+(?:articles?|stories|content|topics|links))|more\s+(?:from|on\s+this\s+story|stories|to\s+read)|most\s+(?:read|popular|viewed)
         |trending(?:\s+now)?|don.t\s+miss)\s*(?:[:>»…].{{0,160}})?
     | \W*(?:read|view)\s+(?:the\s+)?full\s+(?:article|story)\W*
     | \W*(?:continue|keep)\s+reading(?:\s+(?:below|the\s+main\s+story))?\W*
@@ -34,7 +34,9 @@ _FURNITURE = re.compile(
     | \W*skip\s+(?:to\s+(?:content|main\s+content)|advertisement|ad|past\s+newsletter\s+promotion)\W*
     | \W*share\s+(?:this\s*)?(?:article|story|page|post)?\W*
     | \W*share\s+or\s+comment\s+on\s+this\s+article\b.{{0,200}}
-    | \W*(?:click\s+(?:here\s+)?to\s+)?(?:share|follow(?:\s+us)?|teilen|partager|compartir|compartilhar|condividi|delen|dela|jaa|udostępnij|поделиться)\s+(?:this\s+\w+\s+)?(?:on|via|by|auf|per|sur|par|en|por|no|na|su|op|på|в)\s+{_NETWORKS}\b.{{0,40}}
+    | \W*(?:click\s+(?:here\s+)?to\s+)?(?:share|teilen|partager|partilhar|compartir|compartilhar|condividi|delen|dela|del|jaa|udostępnij|sdílet|поделиться|поділитися)\s+(?:this\s+\w+\s+)?(?:on|via|by|auf|per|sur|par|en|por|no|na|su|op|på|в|у)\s+{_NETWORKS}\w{{0,3}}\b.{{0,40}}
+    | \W*share\s+via\b.{{0,40}}
+    | \W*(?:follow|folgen\s+sie|folge|suivez|sigue|síguenos|siga|segui|seguici|volg|följ|følg|seuraa|obserwuj|śledź|sledujte|подписывайтесь|підписуйтесь|ακολουθήστε|takip\s+edin)\s[^.!?]{{0,30}}\b{_NETWORKS}\w{{0,3}}\b[^.!?]{{0,30}}
     | \W*(?!x\b\W*x?)(?:{_NETWORKS}\b[\W\d]*)+
     | \W*(?:[\d,.]+k?\s+)?(?:shares?|views?|comments?|likes?|votes?(?:\s+so\s+far)?)\s*(?:[\d,.]+k?)?\W*
     | \W*[\d.,]*\s*(?:kommentare?|commentaires?|comentarios?|comentários?|commenti|reacties|kommentarer|komentarzy|комментари(?:й|я|ев)|kommenttia|yorum)\W*
@@ -42,6 +44,7 @@ _FURNITURE = re.compile(
     | \W*(?:follow|like)\s+us\s+on\b.{{0,80}}
     | \W*(?:sign\s+up|subscribe|register)\s+(?:(?:now\s+)?(?:for|to)\s+(?:our|the|get)\b.{{0,120}}|here\W*|now\W*)?
     | .{{0,160}}\b(?:sign\s+up|subscribe)\s+(?:to|for)\s+our\s+(?:[\w-]+\s+){{0,3}}newsletters?\b.{{0,80}}
+    | \W*sign\s+up\s+(?:for|to)\b.{{0,80}}\bnewsletters?\b.{{0,140}}
     | \W*sign\s+up\s+(?:to|for)\s+(?-i:[A-Z0-9])[^.?!]{{0,60}}
     | \W*newsletter\s*:.{{0,120}} | \W*v[íi]deos\s*:.{{0,100}}
     | .{{0,80}}\bnewsletters\s+may\s+contain\s+info\b.{{0,200}}
@@ -68,6 +71,8 @@ _FURNITURE = re.compile(
     | \W*(?:(?:\d+|an?)\s+(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?)\s+ago|just\s+now)\W*
     | \W*(?:today|yesterday|heute|gestern|aujourd.hui|hier|hoy|ayer|hoje|ontem|oggi|ieri|vandaag|gisteren|idag|igår|tänään|eilen|dziś|wczoraj|сегодня|вчера|bugün|dün)\W+(?:(?:at|um|à|a\s+las|às|alle|om|kl\.?|klo|o|в)\s+)?\d{{1,2}}[:.h]\d\d.{{0,8}}
     | \W*(?:this|the)\s+(?:article|story|post)\s+(?:was\s+)?(?:originally|first)\s+(?:appeared|published)\s+(?:on|in|by|at)\b.{{0,120}}
+    | \W*this\s+(?:story|article|report)\s+(?:has|was)\s+(?:not\s+)?(?:been\s+)?(?:edited|published\s+from|generated|produced)\b.{{0,200}}
+    | \W*(?:ler|ver|lire|lesen\s+sie|leggi|lees|läs|read|see)\s+(?:all\s+|alle\s+|todos\s+(?:os|los)\s+|tous\s+les\s+|les\s+)?[\d.,]*\s*(?:comments?|kommentare|commentaires|comentarios|comentários|commenti|reacties|kommentarer)\W*
     | .{{0,60}}\btop\s+headlines\s+are\s+here\b.{{0,100}}
     | (?:home|home\s?page|startseite|accueil|inicio|início|início|portada|главная|anasayfa|strona\s+główna|start|etusivu|首页|ホーム|الرئيسية)\s*[>/»›|→]\s*.{{1,120}}
     | \W*(?:tags?|topics?|filed\s+under|posted\s+in|categor(?:y|ies)|keywords|in\s+this\s+story|schlag(?:wörter|worte)|themen|étiquettes|mots[- ]clés|thèmes|etiquetas|temas|etichette|argomenti|теги|tagi|etiketler|ämnen|aiheet|标签|關鍵字|关键词|キーワード|タグ|الوسوم|תגיות)\s*[:：]\s*[^.!?]{{1,200}}
@@ -99,17 +104,17 @@ _LABELS_BY_LANGUAGE = {
     "fr": "publicité|partager|commenter|réagir|imprimer|envoyer par e-mail|envoyer par email|copier le lien|article réservé aux abonnés|réservé aux abonnés|abonnez-vous|je m'abonne|s'abonner|"
     "se connecter|lecture restreinte|offrir l'article|offrir|écouter l'article|écouter|ma une|l'info en continu|vos commentaires|commentaires|vos réactions|réactions|les plus lus|sur le même sujet|"
     "vous souhaitez réagir à cet article|à lire aussi|lire aussi|lire plus tard|ajouter à vos favoris|suivre|newsletter|inscrivez-vous|s'inscrire|la suite après la publicité|dans la même rubrique|thèmes|lire la suite",
-    "es": "publicidad|compartir|copiar enlace|comentarios|comentar|imprimir|suscríbete|suscríbete para seguir leyendo|inicia sesión|archivado en|más información|lo más visto|lo más leído|te puede interesar|"
+    "es": "hazte socio|publicidad|compartir|copiar enlace|comentarios|comentar|imprimir|suscríbete|suscríbete para seguir leyendo|inicia sesión|archivado en|más información|lo más visto|lo más leído|te puede interesar|"
     "te recomendamos|noticias relacionadas|temas|temas relacionados|etiquetas|escuchar|guardar|normas|boletín|ver comentarios|seguir leyendo|síguenos|síguenos en|regístrate|enviar por correo",
-    "pt": "publicidade|continua após a publicidade|compartilhar|compartilhe|partilhar|copiar link|comentários|imprimir|assine|leia também|leia mais|veja também|mais lidas|saiba mais|tópicos|ouvir|receba nossa newsletter|continue lendo|siga-nos|últimas notícias|notícias relacionadas",
+    "pt": "partilhar artigo|ouça este artigo|exclusivo|continuar a ler|comentar|publicidade|continua após a publicidade|compartilhar|compartilhe|partilhar|copiar link|comentários|imprimir|assine|leia também|leia mais|veja também|mais lidas|saiba mais|tópicos|ouvir|receba nossa newsletter|continue lendo|siga-nos|últimas notícias|notícias relacionadas",
     "it": "pubblicità|condividi|commenta|commenti|stampa|ascolta articolo|ascolta l'articolo|ascolta|leggi anche|leggi i commenti|abbonati|iscriviti|articoli correlati|i più letti|potrebbe interessarti|argomenti|riproduzione riservata|copia link|segui|regala|leggi tutto|continua a leggere",
     "nl": "advertentie|delen|deel dit artikel|deel|luister naar dit artikel|luister|bewaar|bewaar artikel|lees ook|lees meer|lees verder|reacties|reageer|meest gelezen|abonneer|word abonnee|gerelateerd|foutje gezien? mail ons|kopieer link|onderwerpen|nieuwsbrief",
-    "sv": "annons|annonsera|dela|dela artikeln|kopiera länk|läs mer|läs också|läs även|kommentera|kommentarer|mest lästa|prenumerera|bli prenumerant|logga in|följ|lyssna|lyssna på artikeln|spara|ämnen|mer om ämnet|skriv ut",
-    "da": "annonce|del|del artiklen|læs også|læs mere|mest læste|kommentarer|abonnér|log ind|gem|lyt til artiklen",
-    "no": "annonse|del|del artikkelen|les også|les mer|mest lest|kommentarer|abonner|logg inn|lytt til saken",
+    "sv": "artikeln fortsätter under annonsen|artikeln fortsätter efter annonsen|annons|annonsera|dela|dela artikeln|kopiera länk|läs mer|läs också|läs även|kommentera|kommentarer|mest lästa|prenumerera|bli prenumerant|logga in|följ|lyssna|lyssna på artikeln|spara|ämnen|mer om ämnet|skriv ut",
+    "da": "artiklen fortsætter under annoncen|artiklen fortsætter efter annoncen|annonce|del|del artiklen|læs også|læs mere|mest læste|kommentarer|abonnér|log ind|gem|lyt til artiklen",
+    "no": "saken fortsetter under annonsen|artikkelen fortsetter under annonsen|annonse|del|del artikkelen|les også|les mer|mest lest|kommentarer|abonner|logg inn|lytt til saken",
     "fi": "mainos|jaa|jaa artikkeli|kopioi linkki|lue myös|lue lisää|kommentit|kommentoi|luetuimmat|tilaa|tilaa uutiskirje|kirjaudu|kuuntele|tallenna|aiheet|aiheesta lisää",
     "pl": "reklama|udostępnij|skopiuj link|kopiuj link|komentarze|skomentuj|drukuj|czytaj także|czytaj też|zobacz także|zobacz też|najczęściej czytane|polecane|subskrybuj|zaloguj|zaloguj się|posłuchaj|zapisz się|tagi|tematy|obserwuj|czytaj dalej",
-    "cs": "reklama|inzerce|sdílet|diskuse|čtěte také|mohlo by vás zajímat|nejčtenější|předplatit|přihlásit",
+    "cs": "článek pokračuje pod reklamou|diskuze|komentáře|reklama|inzerce|sdílet|diskuse|čtěte také|mohlo by vás zajímat|nejčtenější|předplatit|přihlásit",
     "ru": "реклама|поделиться|читайте также|комментарии|комментировать|подписаться|подпишитесь|распечатать|версия для печати|самое читаемое|материалы по теме|по теме|теги|войти|новости партнёров|новости партнеров|скопировать ссылку|оставить комментарий|лента новостей|главное за день|на главную",
     "uk": "реклама|поділитися|читайте також|коментарі|підписатися",
     "tr": "reklam|paylaş|yorumlar|yorum yap|yorum yaz|abone ol|takip et|google news|google news'te takip et|ilgili haber|ilgili haberler|haberin devamı|çok okunanlar|benzer haberler|etiketler|yazdır|kaydet|dinle|sonraki haber|önceki haber|bültenimize abone olun|linki kopyala",
@@ -117,8 +122,9 @@ _LABELS_BY_LANGUAGE = {
     "he": "פרסומת|שיתוף|שתפו|תגובות|הוספת תגובה|קראו עוד|קראו גם|כתבות נוספות|עוד בנושא|הדפסה|תגיות|הירשמו|הנקראות ביותר|כתבות קשורות|מודעה",
     "ja": "広告|シェア|シェアする|ツイート|ツイートする|ポスト|ポストする|印刷|保存|関連記事|関連ニュース|関連リンク|あわせて読みたい|こちらもおすすめ|おすすめ記事|続きを読む|この記事をシェア|アクセスランキング|ランキング|コメント|コメントを書く|メールで送る|リンクをコピー|会員限定|有料会員限定|スキ|いいね",
     "zh": "广告|廣告|分享|分享到|评论|評論|打印|相关阅读|相關閱讀|相关新闻|相關新聞|延伸阅读|延伸閱讀|热点推荐|猜你喜欢|字号|收藏|举报|网友评论|点击进入专题|返回首页|更多新闻|阅读原文|扫一扫|精彩推荐|热门推荐",
-    "ko": "광고|공유|공유하기|댓글|관련기사|관련 기사|구독|구독하기|인쇄|무단전재 및 재배포 금지|많이 본 뉴스|좋아요",
-    "el": "διαφήμιση|κοινοποίηση|διαβάστε επίσης|σχόλια|σχετικά άρθρα",
+    "ko": "글자크기 변경|글자크기|기사 스크랩|공감|추천|인기기사|광고|공유|공유하기|댓글|관련기사|관련 기사|구독|구독하기|인쇄|무단전재 및 재배포 금지|많이 본 뉴스|좋아요",
+    "hi": "विज्ञापन|ये भी पढ़ें|यह भी पढ़ें|शेयर करें|टिप्पणियां",
+    "el": "διαβάστε ακόμα|δείτε επίσης|μετάβαση στο περιεχόμενο|διαφήμιση|κοινοποίηση|διαβάστε επίσης|σχόλια|σχετικά άρθρα",
 }
 
 
@@ -126,6 +132,11 @@ def _bare(line: str) -> str:
     """A line as it is compared with labels: without case, marks around it and blanks in a row."""
     text = line.casefold().replace("\u0307", "").replace("ı", "i").replace("’", "'")
     return re.sub(r"\s+", " ", re.sub(r"^[\W_]+|[\W_]+$", "", text))
+
+
+def _is_label(line: str) -> bool:
+    text = _bare(line)
+    return text in _LABELS or (text[-1:].isdigit() and re.sub(r"\W*[\d.,]+$", "", text) in _LABELS)
 
 
 _LABELS = frozenset(_bare(label) for labels in _LABELS_BY_LANGUAGE.values() for label in labels.split("|"))
@@ -136,7 +147,7 @@ _POINTER = re.compile(
     r"|(?:à\s+)?(?:lire|voir)\s+aussi|à\s+lire(?:\s+également)?|lea\s+(?:también|además|más)|lee\s+también|(?:te|le)\s+puede\s+interesar|ver\s+también|más\s+información"
     r"|leia\s+(?:também|mais)|ver\s+também|veja\s+também|saiba\s+mais|leggi\s+anche|lees\s+(?:ook|meer)|läs\s+(?:också|även|mer)|les\s+også|læs\s+også|lue\s+myös"
     r"|czytaj\s+(?:też|także|również)|zobacz\s+(?:też|także|również)|čtěte\s+také|читайте\s+(?:также|ещё|еще)|читать\s+также|читайте\s+також|ayrıca\s+okuyun|bunu\s+da\s+okuyun|(?:i̇|i|İ)lgi̇?li̇?\s+haber(?:ler)?"
-    r"|اقرأ\s+أيضا?[ًّ]?ا?|קראו\s+(?:עוד|גם)|関連記事|あわせて読みたい|相关阅读|相關閱讀|延伸阅读|延伸閱讀)(?!\w)|[【［\[](?:関連|相关|あわせて)\w{0,8}[】］\]]",
+    r"|اقرأ\s+أيضا?[ًّ]?ا?|קראו\s+(?:עוד|גם)|関連記事|あわせて読みたい|相关阅读|相關閱讀|延伸阅读|延伸閱讀|관련\s?기사|διαβάστε\s+(?:επίσης|ακόμα)|(?:ये|यह)\s+भी\s+पढ़ें)(?!\w)|[【［\[](?:関連|相关|あわせて)\w{0,8}[】］\]]",
     re.IGNORECASE,
 )
 # Labels above a list of other stories or of the story's topics.
@@ -155,7 +166,7 @@ def is_furniture(line: str) -> bool:
     """Whether a line, as a whole, is a known piece of a page's furniture ("Scroll down for video", "Teilen")."""
     if len(line) > LONGEST_FURNITURE:
         return False
-    return (len(line) <= _LONGEST_LABEL and _bare(line) in _LABELS) or _FURNITURE.fullmatch(line) is not None
+    return (len(line) <= _LONGEST_LABEL and _is_label(line)) or _FURNITURE.fullmatch(line) is not None
 
 
 def leads_elsewhere(line: str) -> bool:
@@ -169,7 +180,9 @@ def is_pointer(line: str) -> bool:
     if label is None:
         return False
     # What is in brackets needs no colon after it.
-    return label[0].endswith(("】", "］", "]")) or re.fullmatch(r"\W*|\s*[:：>»›…→].*", line[label.end() :]) is not None
+    return (
+        label[0].endswith(("】", "］", "]")) or re.fullmatch(r"\W*|\s*[:：>»›…→|].*", line[label.end() :]) is not None
+    )
 
 
 def heads_a_list(line: str) -> bool:

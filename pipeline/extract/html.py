@@ -90,7 +90,11 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     nearby = read_nearby(tree, title_text)
     published, modified = _dates(page, tree, stated, address, title_text, nearby)
     people, people_origin = metadata.authors(tree, stated, site, page.ref.facts, read_bylines(nearby))
-    evidence = Evidence(has_date=_dated_by_article(published), has_authors=bool(people))
+    evidence = Evidence(
+        has_date=_dated_by_article(published),
+        has_authors=bool(people),
+        dated_by_address=published is not None and published.source == "url",
+    )
     refuse_by_statements(stated, address.canonical or address.own, title_text, evidence)
     _drop_scripts(tree)
     body = extract_body(tree, title_text, people, _article_body(stated))

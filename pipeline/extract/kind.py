@@ -105,12 +105,15 @@ class Evidence:
 
     has_date: bool
     has_authors: bool
+    dated_by_address: bool = False
     link_share: float = 0.0
 
 
 def refuse_by_statements(stated: Structured, url: str | None, headline: str, evidence: Evidence) -> None:
     """Raise ArticleRejected for a page that is no article by its address and by what it says of itself."""
-    if _ERROR_TITLE.fullmatch(headline.strip()) and not evidence.has_date:
+    # The address keeps its date when the story is gone.
+    dated = evidence.has_date and not (evidence.dated_by_address and not evidence.has_authors)
+    if _ERROR_TITLE.fullmatch(headline.strip()) and not dated:
         raise ArticleRejected(Reason.ERROR_PAGE, f"its title is {headline[:80]!r}")
     own_article = calls_itself_article(stated)
     types = stated.types

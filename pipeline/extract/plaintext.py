@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from pipeline.extract.dates import find_date
+from pipeline.extract.density import columns
 from pipeline.extract.furniture import (
     LONGEST_FURNITURE,
     heads_a_list,
@@ -31,6 +32,8 @@ _NEARLY = 0.85
 _UNWRAPPED_SHARE = 0.1
 _WORDS_OF_HEADLINE = 4
 _LINES_OF_MENU = 4
+_WORDS_OF_LABEL = 5
+_LONGEST_WORDS = 45
 _ADDRESSES = 2
 _LONGEST_LISTED = 160
 _TOP = 8
@@ -56,7 +59,7 @@ _CREDIT = re.compile(
 # What ends a line that stands under a picture: "… © Bodo Marks/dpa", "… Foto: Ida Brandt", "… LOÏC VENANCE / AFP", "…＝本社ヘリから".
 _ENDS_IN_CREDIT = re.compile(
     rf".{{10,400}}?(?:(?:[\s(\[—–-](?:photo(?:graph)?s?|image|picture|foto|bild|kuva|фото|zdjęcie|fot\.|crédits?|credits?)\s*(?::|\bby\s+(?-i:[A-ZÀ-ÞА-Я]))|©|credit\s*\.{{3}})\s*[^.!?]{{2,80}}"
-    rf"|(?-i:[A-ZÀ-ÞА-Я])[\w .'’-]{{2,40}}\s?/\s?{_AGENCY}|[(\[]{_AGENCY}|[(\[](?:foto|photo)\w{{3,20}}|＝[^。]{{2,40}})\s*[)\]]?\W?",
+    rf"|(?-i:[A-ZÀ-ÞА-Я])[\w .'’-]{{2,40}}\s?/\s?{_AGENCY}|[(\[]{_AGENCY}|[(\[](?-i:[A-ZÀ-ÞА-Я])[\w.'’-]+(?:\s[\w.'’-]+){{0,4}}\s?/\s?(?-i:[A-ZÀ-ÞА-Я])[\w .'’&-]{{1,40}}|[(\[](?:foto|photo)\w{{3,20}}|[(\[](?:사진|写真|图|图片)\s?[=:：／/][^\])]{{2,40}}|＝[^。]{{2,40}})\s*[)\]]?\W?",
     re.IGNORECASE,
 )
 _NAME = r"[^\W\d_][\w.'’-]*(?:\s+[^\W\d_][\w.'’-]*){0,4}"
@@ -105,6 +108,10 @@ _ANY_DATE = re.compile(
 )
 _CLOCK = re.compile(r"(?<!\d)\d{1,2}\s?[:.h时時]\s?\d{2}(?!\d)")
 _LONGEST_BESIDE_DATE = 40
+_CONTACT = re.compile(
+    r"\W*(?:tel(?:efon[eo]?|éfono|éphone)?|phone|fax|e-?mail|kontakt|contacts?)\s*\.?\s*:\s*(?=.*(?:\d{3}|@))[^!?]{4,120}",
+    re.IGNORECASE,
+)
 _ADDRESS = re.compile(r"\W*(?:https?://|www\.)\S+\W*", re.IGNORECASE)
 _MAIL_HEADER = re.compile(r"(?:from|to|cc|date|sent|subject|reply-to)\s*:\s.{1,200}", re.IGNORECASE)
 _RELEASE = re.compile(
@@ -113,7 +120,7 @@ _RELEASE = re.compile(
 )
 _RELEASE_END = re.compile(r"#(?:\s*#){2,}|\W*ENDS?\W*|-\s*(?:end|Ends|ends)s?\s*-|-\s*30\s*-")
 _AFTER_RELEASE = re.compile(
-    r"(?:about\s+\S.{0,60}|notes?\s+(?:to|for)\s+editors?|(?:media|press|investor)\s+(?:contacts?|enquiries|inquiries)|contacts?|editor.s\s+notes?)\W*",
+    r"(?:(?:about|à\s+propos\s+d[e’']|über|sobre|informazioni\s+su|om)\s*\S.{0,60}|(?:contacts?|kontakte?)\s+(?:presse|médias|de\s+prensa|stampa)\b.{0,120}|pressekontakt\b.{0,120}|notes?\s+(?:to|for)\s+editors?|(?:media|press|investor)\s+(?:contacts?|enquiries|inquiries)|contacts?|editor.s\s+notes?)\W*",
     re.IGNORECASE,
 )
 _COMMENTS = re.compile(
@@ -321,6 +328,7 @@ class _Cleaner:
         headline = self._headline()
         self._take_credited_captions()
         self._take_byline_and_dates()
+        self._take_labels_around()
         if scraped:
             self._take_captions_by_their_looks()
         paragraphs = self._paragraphs()
@@ -570,8 +578,32 @@ class _Cleaner:
             above = self.blocks_tell and not before.taken and before.block == line.block
             if above and line.taken == "credit" and _CREDIT.fullmatch(line.text):
                 before.taken = "caption"
-            if not line.taken and _ENDS_IN_CREDIT.fullmatch(line.text) and not _BULLET.match(line.text):
+            if (
+                not line.taken
+                and "\t" not in line.text
+                and not _BULLET.match(line.text)
+                and _ENDS_IN_CREDIT.fullmatch(line.text)
+            ):
                 line.taken = "caption"
+
+    def _take_labels_around(self) -> None:
+        """Words that stand alone between headline and story, or after it, where other furniture was found.
+
+        What sites offer their readers there has too many names for a list. A summary has more words, a crosshead stands
+        between paragraphs.
+        """
+        prose = [number for number, line in enumerate(self.lines) if not line.taken and line.is_sentence]
+        if not prose:
+            return
+        above, below = self.lines[: prose[0]], self.lines[prose[-1] + 1 :]
+        for line in below:
+            if not line.taken and _CONTACT.fullmatch(line.text):
+                line.taken = "furniture"
+        for part in (above, below):
+            if any(line.taken not in ("", "headline", "caption") for line in part):
+                for line in part:
+                    if not line.taken and _is_few_words(line.text):
+                        line.taken = "furniture"
 
     def _take_captions_by_their_looks(self) -> None:
         """Take out lines that stand alone without a sentence's end, between paragraphs that have one.
@@ -598,6 +630,11 @@ def _tidy(line: str) -> str:
 
 def _is_sentence(line: str) -> bool:
     return _SENTENCE_END.search(line.rstrip()[-_LONGEST_END:]) is not None
+
+
+def _is_few_words(line: str) -> bool:
+    few = len(line.split()) <= _WORDS_OF_LABEL and columns(line) <= _LONGEST_WORDS
+    return few and not _BULLET.match(line) and not line.startswith("(")
 
 
 def _is_label(line: str) -> bool:

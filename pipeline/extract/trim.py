@@ -16,6 +16,8 @@ _LONGEST_CAPTION = 140
 _WORDS_OF_CAPTION = 5
 _BESIDE_DATE = 40
 _LONGEST_DATELINE = 140
+# "NWS Nieuws • Woensdag, 16:42"
+_TODAY = re.compile(r"[^.!?]{0,30}\b[^\W\d]{2,12}\W{1,3}\d{1,2}[:.h]\d\d(?:\s?\w{1,4})?")
 _BEGINNING = 12  # blocks in which the story must have begun
 _ENDING_SHARE = 0.35  # of the text may be cut off at most at an ending mark
 
@@ -26,6 +28,7 @@ _END_MARK = re.compile(
     r"|(?:about|meet) the (?:author|reviewer|writer|contributor)s?\W*|(?:leave|post|add|write) a (?:comment|reply)\W*|(?:\d+ )?(?:comments?|responses|replies)(?: \(\d+\))?\W*"
     r"|share (?:this|on|via)\b.{0,60}|(?:subscribe|sign up)(?: (?:to|for)\b.{0,80})?\W*|join (?:our|the) (?:newsletter|mailing list)\b.{0,60}"
     r"|(?:stay|keep) (?:up to date|updated|informed|connected|in touch)\W*|(?:explore|see|view) (?:more|all)(?: .{0,30})?|up next\W*|(?:article |editor'?s? )?(?:disclaimer|disclosure)s?\W*|what to read next\W*|read (?:more|next|this next|this)\W*|keep reading\W*|next (?:article|post|story|up)\W*"
+    r"|(?:meer (?:uit|over)|mehr (?:aus|von|zu)|plus d[e’']|más (?:de|sobre)|mais (?:de|sobre)|altro (?:da|su)|mer (?:från|om)|więcej (?:z|o)|ещё по теме)\b.{0,60}"
     r"|mehr zum thema\W*|das könnte (?:sie|dich) auch interessieren\W*|sur le même sujet\W*",
     re.IGNORECASE,
 )
@@ -42,6 +45,9 @@ _OPENING = re.compile(
 )
 
 
+# Dots between labels.
+_MARKS = re.compile(r"[^\w]{1,3}")
+_COUNTER = re.compile(r"(\d{1,3})\s?/\s?(\d{1,3})")
 _BETWEEN_NAMES = re.compile(
     r"(?:\W|\b(?:by|von|par|por|di|da|door|av|af|and|und|et|y|e|en|och|og|text|texto|texte)\b)*", re.IGNORECASE
 )
@@ -69,6 +75,7 @@ def trim(
     captions = list(under_pictures)
     removed: list[str] = []
     title = _key(headline)
+    counters = _counters(blocks)
     long = 0
     for number, block in enumerate(blocks):
         if number < _BEGINNING and long <= 1:
@@ -83,7 +90,7 @@ def trim(
         if number < _BEGINNING and _is_byline(block, authors):
             removed.append(block)
             continue
-        if is_furniture(block):
+        if is_furniture(block) or _MARKS.fullmatch(block) or block in counters:
             removed.append(block)
             continue
         if len(block) <= _LONGEST_CAPTION and _CREDIT.match(block):
@@ -94,6 +101,14 @@ def trim(
     pointers = [block for block in kept[:end] if is_pointer(block)]
     story = [block for block in kept[:end] if not is_pointer(block)]
     return Trimmed(story, captions, removed + pointers + kept[end:])
+
+
+def _counters(blocks: list[str]) -> frozenset[str]:
+    """The counters of a picture gallery ("1/4", "2/4" …); ratings ("5/10") don't count up."""
+    found = [match for block in blocks if (match := _COUNTER.fullmatch(block))]
+    if len(found) < 2 or [int(match[1]) for match in found] != list(range(1, len(found) + 1)):
+        return frozenset()
+    return frozenset(match[0] for match in found)
 
 
 def _end(blocks: list[str], authors: tuple[str, ...]) -> int:
@@ -125,6 +140,9 @@ def _is_byline(block: str, authors: tuple[str, ...]) -> bool:
     if not authors or len(block) > _LONGEST_LABEL:
         return False
     rest = block.casefold()
+    # "ANTÍA CASTRO CAMARIÑAS / LA VOZ": in capitals, with the place and the paper.
+    if block.isupper() and any(rest.startswith(author.casefold()) for author in authors):
+        return True
     for author in authors:
         rest = rest.replace(author.casefold(), " ")
     return rest != block.casefold() and _BETWEEN_NAMES.fullmatch(rest) is not None
@@ -136,6 +154,8 @@ def _is_opening(block: str) -> bool:
 
 def _is_dateline(block: str) -> bool:
     """Whether a line is hardly more than its dates."""
+    if _TODAY.fullmatch(block):
+        return True
     if columns(block) > _LONGEST_DATELINE or block.endswith(("。", "！", "？")):
         return False
     rest, start, dates = len(block), 0, 0
