@@ -41,6 +41,9 @@ _TRIES = 12
 _ROUND = 500
 """Articles looked up at a time."""
 
+_COMPARED_AT_A_TIME = 100
+"""Articles whose near copies are looked up at a time: each may have dozens, and each of those takes some 6 kB."""
+
 _WHOLE = 50
 """Articles read whole and written at a time."""
 
@@ -236,7 +239,7 @@ class _Settling:
 
         def work() -> None:
             while waiting:
-                some = [waiting.popleft() for _ in range(min(len(waiting), _ROUND))]
+                some = [waiting.popleft() for _ in range(min(len(waiting), _COMPARED_AT_A_TIME))]
                 near = self.reader.near({band for stored in some if self._is_open(stored) for band in _bands(stored)})
                 for stored in some:
                     member = self._member(stored, near, follow_up)
