@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
-from pipeline.extract.furniture import heads_a_list, leads_elsewhere
+from pipeline.extract.furniture import heads_a_list, is_furniture, leads_elsewhere
 
 PROSE_LENGTH = 80
 """Characters from which on a block is prose and not a label."""
@@ -36,9 +36,9 @@ _BOUNDARY = r"(?:^|[\s_-])(?:{})(?:$|[\s_-])"
 # Names of what is never the story itself.
 _FURNITURE_NAME = re.compile(
     _BOUNDARY.format(
-        r"related|recommend\w*|comments?|respond|share|sharing|social|newsletters?|subscri\w*|suscri\w*|abonn(?:e|ier)\w*|donat(?:e|ions?)(?:-\w+)?|sign-?up|promo\w*|sponsor\w*|advert\w*|cookies?|consent|gdpr|breadcrumbs?"
+        r"related|recommend\w*|comments?|respond|share|sharing|social|newsletters?|subscri\w*|suscri\w*|abonn(?:e|ier)\w*|\w*donat(?:e|ions?)\w*|sign-?up|promo\w*|sponsor\w*|advert\w*|cookies?|consent|gdpr|breadcrumbs?"
         r"|author-?(?:bio|box|info|card)?|bio|byline|popup|modal|paywall|pagination|pager|read-?more|read-?next|see-?also|more-?(?:stories|posts|articles|from)"
-        r"|trending|popular|caption|credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form|(?:usa|gov)-?banner|poll|quiz|kg-(?:signup|cta|bookmark)-card|vjs-[\w-]+|mejs-[\w-]+|jw-[\w-]+|more[-_]?info"
+        r"|trending|popular|\w*caption|\w*credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form|(?:usa|gov)-?banner|poll|quiz|kg-(?:signup|cta|bookmark)-card|vjs-[\w-]+|mejs-[\w-]+|jw-[\w-]+|more[-_]?info"
     ),
     re.IGNORECASE,
 )
@@ -53,6 +53,7 @@ _WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-
 _PROSE_SHARE = 0.7
 _WORDS_OF_HEADLINE = 4
 _HEADINGS_LEFT = 2
+_NEAR = 6
 _LABEL = re.compile(r"[^.!?:\n]{2,25}[:：]\s*")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _PITCH = re.compile(
@@ -66,7 +67,7 @@ _FOLDABLE_NAME = re.compile(
 )
 _CAPTION_NAME = re.compile(
     _BOUNDARY.format(
-        r"(?:wp-)?caption(?:-?text)?|bildunterschrift|l[ée]gende|pie(?:-?de)?(?:-?foto)?|didascalia|(?:photo|image|picture|media)\w*?[-_]+(?:desc(?:ription)?|legend|text)"
+        r"\w*caption\w*|bildunterschrift|l[ée]gende|pie(?:-?de)?(?:-?foto)?|didascalia|(?:photo|image|picture|media)\w*?[-_]+(?:desc(?:ription)?|legend|text)"
     ),
     re.I,
 )
@@ -214,7 +215,11 @@ def lines_aside(tree: HtmlElement) -> frozenset[str]:
 
 def _captions(blocks: list[_Block], inside: list[int]) -> tuple[str, ...]:
     """The captions between the headline and the end of the part, and those in the part."""
-    title = max((number for number in range(inside[0]) if blocks[number].element.tag == "h1"), default=inside[0])
+    above = range(inside[0])
+    title = max((number for number in above if blocks[number].element.tag == "h1"), default=-1)
+    if title < 0:  # the headline may be a heading of a lower rank right above
+        near = (number for number in above if number >= inside[0] - _NEAR and blocks[number].element.tag in _HEADINGS)
+        title = min(near, default=inside[0])
     found = [blocks[number] for number in range(title, inside[-1] + 1) if blocks[number].is_caption]
     return tuple(dict.fromkeys(" ".join(block.text.split()) for block in found))
 
@@ -394,6 +399,9 @@ def _is_widget(element: HtmlElement) -> bool:
     buttons = sum(1 for field in fields if field.tag == "button")
     if any(field.get("type") == "email" for field in fields) or (buttons > 1 and not prose_length(element)):
         return True
+    label = len(element.text_content().strip()) <= PROSE_LENGTH and not any(True for _ in element.iter(*_HEADINGS))
+    if label and any(is_furniture(button.text_content().strip()) for button in element.iter("button")):
+        return True  # a topic to follow, a picture to share
     return buttons > 0 and _PITCH.search(element.text_content()) is not None
 
 

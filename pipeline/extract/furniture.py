@@ -34,7 +34,7 @@ _FURNITURE = re.compile(
     | \W*skip\s+(?:to\s+(?:content|main\s+content)|advertisement|ad|past\s+newsletter\s+promotion)\W*
     | \W*share\s+(?:this\s*)?(?:article|story|page|post)?\W*
     | \W*share\s+or\s+comment\s+on\s+this\s+article\b.{{0,200}}
-    | \W*(?:click\s+(?:here\s+)?to\s+)?(?:share|teilen|partager|partilhar|compartir|compartilhar|condividi|delen|dela|del|jaa|udostępnij|sdílet|поделиться|поділитися)\s+(?:this\s+\w+\s+)?(?:on|via|by|auf|per|sur|par|en|por|no|na|su|op|på|в|у)\s+{_NETWORKS}\w{{0,3}}\b.{{0,40}}
+    | \W*(?:click\s+(?:here\s+)?to\s+)?(?:share|teilen|partager|partilhar|compartir|compartilhar|condividi|delen|dela|del|jaa|udostępnij|sdílet|distribuie|megosztás|bagikan|podijeli|сподели|поделиться|поділитися)\s+(?:this\s+\w+\s+)?(?:on|via|by|auf|per|sur|par|en|por|no|na|su|op|på|в|у)\s+{_NETWORKS}\w{{0,3}}\b.{{0,40}}
     | \W*share\s+via\b.{{0,40}}
     | \W*(?:follow|folgen\s+sie|folge|suivez|sigue|síguenos|siga|segui|seguici|volg|följ|følg|seuraa|obserwuj|śledź|sledujte|подписывайтесь|підписуйтесь|ακολουθήστε|takip\s+edin)\s[^.!?]{{0,30}}\b{_NETWORKS}\w{{0,3}}\b[^.!?]{{0,30}}
     | \W*(?!x\b\W*x?)(?:{_NETWORKS}\b[\W\d]*)+
@@ -82,17 +82,17 @@ _FURNITURE = re.compile(
     | \W*thank(?:s|\s+you)\s+for\s+(?:reading|subscribing)(?:\s+(?:this\s+(?:article|post|story)|our\s+\w+))?\W*
     | \W*this\s+(?:site|form)\s+is\s+protected\s+by\s+recaptcha\b.{{0,160}} | \W*(?:sponsored\s+by|paid\s+(?:content|post|partnership)|in\s+partnership\s+with)\b.{{0,60}}
     | \W*our\s+standards:.{{0,100}}
-    | \W*(?:il\s+vous\s+reste\s+[\d.,]+\s*%.{{0,120}}|dalsza\s+część\s+(?:artykułu|tekstu)\s+pod\b.{{0,60}}|dziękujemy,\s+że\s+przeczyta.{{0,80}}|kennen\s+sie\s+schon\s+unser.{{0,100}})
+    | \W*(?:il\s+vous\s+reste\s+[\d.,]+\s*%.{{0,120}}|dals(?:za\s+część|zy\s+ciąg)\s+(?:artykułu|tekstu|materiału)\s+pod\b.{{0,60}}|dziękujemy,\s+że\s+przeczyta.{{0,80}}|kennen\s+sie\s+schon\s+unser.{{0,100}})
     | \W*(?:clique\s+aqui|haz\s+clic|cliquez\s+ici|klicken\s+sie\s+hier|hier\s+klicken|klik\s+hier|clicca\s+qui)\b.{{0,120}}
     | \W*нашли\s+(?:опечатку|ошибку).{{0,80}} | \W*подписывайтесь\s+на\b.{{0,80}} | \W*читать\s+в\s+\w+\W*
-    | \W*責任編集.{{0,20}} | .{{0,4}}责任编辑.{{0,30}} | \W*版权声明.{{0,80}} | .{{0,60}}未经授权.{{0,20}}转载.{{0,20}} | \W*(?:分享到|字号|扫一扫).{{0,30}}
+    | \W*責任編集.{{0,20}} | \W*(?:編輯|编辑|校对|審稿)\s*[:：].{{1,12}} | .{{0,4}}责任编辑.{{0,30}} | \W*版权声明.{{0,80}} | .{{0,60}}未经授权.{{0,20}}转载.{{0,20}} | \W*(?:分享到|字号|扫一扫).{{0,30}}
     | .{{0,30}}この記事は(?:有料|会員).{{0,40}} | .{{0,40}}無断(?:転載|複製).{{0,30}} | \W*残り\s*[0-9０-９]+\s*文字\W*)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 
 _LABELS_BY_LANGUAGE = {
-    "en": "advertisement|advertising|sponsored|sponsored content|ad|share|share this|save|like|reply|previous|next|subscribe|subscribe now|sign up|log in|live|live reporting|poll|"
+    "en": "story continues|in this article:|transcript|leave your feedback|listen to this segment|watch the full episode|view comments|your privacy choices|advertisement|advertising|sponsored|sponsored content|ad|share|share this|save|like|reply|previous|next|subscribe|subscribe now|sign up|log in|live|live reporting|poll|"
     "supported by|back to top|top of page|next article|previous article|view comments|hide caption|toggle caption|enlarge image|enlarge this image|"
     "listen to this story|listen to this article|listen|copy this link|copy link|link copied|reuse this content|explore more on these topics|key events|"
     "sort by: newest|sort by newest|newest first|load more comments|load more|show more|recent content|most read|most viewed|get the app|editors' picks|editor's picks|up next|"
@@ -113,7 +113,7 @@ _LABELS_BY_LANGUAGE = {
     "da": "artiklen fortsætter under annoncen|artiklen fortsætter efter annoncen|annonce|del|del artiklen|læs også|læs mere|mest læste|kommentarer|abonnér|log ind|gem|lyt til artiklen",
     "no": "saken fortsetter under annonsen|artikkelen fortsetter under annonsen|annonse|del|del artikkelen|les også|les mer|mest lest|kommentarer|abonner|logg inn|lytt til saken",
     "fi": "mainos|jaa|jaa artikkeli|kopioi linkki|lue myös|lue lisää|kommentit|kommentoi|luetuimmat|tilaa|tilaa uutiskirje|kirjaudu|kuuntele|tallenna|aiheet|aiheesta lisää",
-    "pl": "reklama|udostępnij|skopiuj link|kopiuj link|komentarze|skomentuj|drukuj|czytaj także|czytaj też|zobacz także|zobacz też|najczęściej czytane|polecane|subskrybuj|zaloguj|zaloguj się|posłuchaj|zapisz się|tagi|tematy|obserwuj|czytaj dalej",
+    "pl": "dalszy ciąg materiału pod wideo|posłuchaj artykułu|reklama|udostępnij|skopiuj link|kopiuj link|komentarze|skomentuj|drukuj|czytaj także|czytaj też|zobacz także|zobacz też|najczęściej czytane|polecane|subskrybuj|zaloguj|zaloguj się|posłuchaj|zapisz się|tagi|tematy|obserwuj|czytaj dalej",
     "cs": "článek pokračuje pod reklamou|diskuze|komentáře|reklama|inzerce|sdílet|diskuse|čtěte také|mohlo by vás zajímat|nejčtenější|předplatit|přihlásit",
     "ru": "реклама|поделиться|читайте также|комментарии|комментировать|подписаться|подпишитесь|распечатать|версия для печати|самое читаемое|материалы по теме|по теме|теги|войти|новости партнёров|новости партнеров|скопировать ссылку|оставить комментарий|лента новостей|главное за день|на главную",
     "uk": "реклама|поділитися|читайте також|коментарі|підписатися",
@@ -123,6 +123,12 @@ _LABELS_BY_LANGUAGE = {
     "ja": "広告|シェア|シェアする|ツイート|ツイートする|ポスト|ポストする|印刷|保存|関連記事|関連ニュース|関連リンク|あわせて読みたい|こちらもおすすめ|おすすめ記事|続きを読む|この記事をシェア|アクセスランキング|ランキング|コメント|コメントを書く|メールで送る|リンクをコピー|会員限定|有料会員限定|スキ|いいね",
     "zh": "广告|廣告|分享|分享到|评论|評論|打印|相关阅读|相關閱讀|相关新闻|相關新聞|延伸阅读|延伸閱讀|热点推荐|猜你喜欢|字号|收藏|举报|网友评论|点击进入专题|返回首页|更多新闻|阅读原文|扫一扫|精彩推荐|热门推荐",
     "ko": "글자크기 변경|글자크기|기사 스크랩|공감|추천|인기기사|광고|공유|공유하기|댓글|관련기사|관련 기사|구독|구독하기|인쇄|무단전재 및 재배포 금지|많이 본 뉴스|좋아요",
+    "hu": "megosztás|hirdetés|hozzászólások|kapcsolódó cikkek|iratkozzon fel|nyomtatás|hallgassa meg",
+    "ro": "distribuie|publicitate|comentarii|abonează-te|abonează-te la newsletter|articole similare|cele mai citite|citește mai departe",
+    "vi": "chia sẻ|quảng cáo|bình luận|xem nhiều|tin liên quan|lưu bài viết|theo dõi",
+    "id": "bagikan|iklan|komentar|lihat foto|baca selengkapnya|terpopuler|artikel terkait|simpan",
+    "hr": "podijeli|oglas|komentari|pročitajte još|najčitanije|povezane vijesti",
+    "bg": "реклама|сподели|коментари|още по темата|най-четени",
     "hi": "विज्ञापन|ये भी पढ़ें|यह भी पढ़ें|शेयर करें|टिप्पणियां",
     "el": "διαβάστε ακόμα|δείτε επίσης|μετάβαση στο περιεχόμενο|διαφήμιση|κοινοποίηση|διαβάστε επίσης|σχόλια|σχετικά άρθρα",
 }
@@ -146,7 +152,7 @@ _POINTER = re.compile(
     r"\W*(?:read\s+(?:more|also|next)|also\s+read|see\s+also|lesen\s+sie\s+(?:auch|mehr|hier)|lies\s+auch|mehr\s+(?:dazu|zum\s+thema)|auch\s+interessant"
     r"|(?:à\s+)?(?:lire|voir)\s+aussi|à\s+lire(?:\s+également)?|lea\s+(?:también|además|más)|lee\s+también|(?:te|le)\s+puede\s+interesar|ver\s+también|más\s+información"
     r"|leia\s+(?:também|mais)|ver\s+também|veja\s+também|saiba\s+mais|leggi\s+anche|lees\s+(?:ook|meer)|läs\s+(?:också|även|mer)|les\s+også|læs\s+også|lue\s+myös"
-    r"|czytaj\s+(?:też|także|również)|zobacz\s+(?:też|także|również)|čtěte\s+také|читайте\s+(?:также|ещё|еще)|читать\s+также|читайте\s+також|ayrıca\s+okuyun|bunu\s+da\s+okuyun|(?:i̇|i|İ)lgi̇?li̇?\s+haber(?:ler)?"
+    r"|czytaj\s+(?:też|także|również)|zobacz\s+(?:też|także|również)|čtěte\s+také|читайте\s+(?:также|ещё|еще)|читать\s+также|читайте\s+також|olvass(?:a|ák)?\s+el\s+ezt\s+is|ez\s+is\s+érdekel(?:heti|het)|kapcsolódó|cite[șş]te\s+[șş]i|citi[țţ]i\s+[șş]i|vezi\s+[șş]i|xem\s+thêm|đọc\s+thêm|baca\s+juga|pročitajte\s+(?:još|i)|čítajte\s+aj|prečítajte\s+si|прочетете\s+(?:още|и)|вижте\s+(?:още|и)|preberite\s+tudi|loe\s+ka|lasi\s+arī|skaitykite\s+taip\s+pat|llegiu\s+també|przeczytaj\s+(?:też|także|również)|auch\s+spannend|بیشتر\s+بخوانید|مزید\s+پڑھیں|আরও\s+পড়ুন|相關新聞|相關文章|相关文章|ayrıca\s+okuyun|bunu\s+da\s+okuyun|(?:i̇|i|İ)lgi̇?li̇?\s+haber(?:ler)?"
     r"|اقرأ\s+أيضا?[ًّ]?ا?|קראו\s+(?:עוד|גם)|関連記事|あわせて読みたい|相关阅读|相關閱讀|延伸阅读|延伸閱讀|관련\s?기사|διαβάστε\s+(?:επίσης|ακόμα)|(?:ये|यह)\s+भी\s+पढ़ें)(?!\w)|[【［\[](?:関連|相关|あわせて)\w{0,8}[】］\]]",
     re.IGNORECASE,
 )

@@ -79,7 +79,7 @@ _CONSENT = re.compile(
 )
 _PAYWALL = re.compile(
     r"\b(?:subscribe (?:now|today|to (?:continue|read|keep))|subscribers? only|already a subscriber|to (?:continue|keep) reading|(?:this|the) (?:article|content|story) is (?:for|only|reserved|exclusive)"
-    r"|exclusive to subscribers|become a (?:member|subscriber)|start your (?:free )?trial|unlock this|log in to (?:read|continue)|jetzt (?:weiterlesen|abonnieren)|nur für abonnenten|réservé aux abonnés|solo para suscriptores)\b",
+    r"|exclusive to subscribers|become a (?:member|subscriber)|start your (?:free )?trial|unlock this|log in to (?:read|continue)|(?:register|create (?:a|an|your) (?:free )?account) to (?:read|continue|keep)|create a free account|already have an account|jetzt (?:weiterlesen|abonnieren)|nur für abonnenten|réservé aux abonnés|solo para suscriptores)\b",
     re.IGNORECASE,
 )
 _SCRIPT_WANTED = re.compile(
@@ -172,7 +172,7 @@ def refuse_by_text(
     length = columns(text)
     own_article = calls_itself_article(stated)
     if length < _STUB:
-        visible = " ".join(tree.text_content().split())[:5_000]
+        visible = " ".join(" ".join(tree.itertext()).split())[:5_000]
         if length < settings.min_characters and _SCRIPT_WANTED.search(visible):
             raise ArticleRejected(Reason.NO_TEXT, "the page wants JavaScript to show its text")
         words = max(1, len(text.split()))

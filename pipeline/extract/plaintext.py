@@ -33,6 +33,8 @@ _UNWRAPPED_SHARE = 0.1
 _WORDS_OF_HEADLINE = 4
 _LINES_OF_MENU = 4
 _WORDS_OF_LABEL = 5
+_WORDS_OF_CONTROL = 3
+_SHORTEST_PROSE = 40
 _LONGEST_WORDS = 45
 _ADDRESSES = 2
 _LONGEST_LISTED = 160
@@ -58,8 +60,8 @@ _CREDIT = re.compile(
 )
 # What ends a line that stands under a picture: "… © Bodo Marks/dpa", "… Foto: Ida Brandt", "… LOÏC VENANCE / AFP", "…＝本社ヘリから".
 _ENDS_IN_CREDIT = re.compile(
-    rf".{{10,400}}?(?:(?:[\s(\[—–-](?:photo(?:graph)?s?|image|picture|foto|bild|kuva|фото|zdjęcie|fot\.|crédits?|credits?)\s*(?::|\bby\s+(?-i:[A-ZÀ-ÞА-Я]))|©|credit\s*\.{{3}})\s*[^.!?]{{2,80}}"
-    rf"|(?-i:[A-ZÀ-ÞА-Я])[\w .'’-]{{2,40}}\s?/\s?{_AGENCY}|[(\[]{_AGENCY}|[(\[](?-i:[A-ZÀ-ÞА-Я])[\w.'’-]+(?:\s[\w.'’-]+){{0,4}}\s?/\s?(?-i:[A-ZÀ-ÞА-Я])[\w .'’&-]{{1,40}}|[(\[](?:foto|photo)\w{{3,20}}|[(\[](?:사진|写真|图|图片)\s?[=:：／/][^\])]{{2,40}}|＝[^。]{{2,40}})\s*[)\]]?\W?",
+    rf".{{10,400}}?(?:(?:[\s(\[—–-](?:photo(?:graph)?s?|image|picture|foto|fotó|ảnh|bild|kuva|фото|снимка|zdjęcie|fot\.|crédits?|credits?)\s*(?::|\bby\s+(?-i:[A-ZÀ-ÞА-Я]))|©|credit\s*\.{{3}})\s*[^.!?]{{2,80}}"
+    rf"|(?-i:[A-ZÀ-ÞА-Я])[\w .'’-]{{2,40}}\s?/\s?{_AGENCY}|[(\[]{_AGENCY}|[(\[](?-i:[A-ZÀ-ÞА-Я])[\w.'’-]+(?:\s[\w.'’-]+){{0,4}}\s?/\s?(?-i:[A-ZÀ-ÞА-Я])[\w .'’&-]{{1,40}}|[(\[](?:foto|photo)\w{{3,20}}|[（(][^（(）)]{{0,16}}(?:攝|摄|撮影|提供|제공)[）)]|[（(](?:dok|ist|doc)\.[^）)]{{2,30}}[）)]|[(\[](?:사진|写真|图|图片)\s?[=:：／/][^\])]{{2,40}}|＝[^。]{{2,40}})\s*[)\]]?\W?",
     re.IGNORECASE,
 )
 _NAME = r"[^\W\d_][\w.'’-]*(?:\s+[^\W\d_][\w.'’-]*){0,4}"
@@ -78,9 +80,14 @@ _FOREIGN_BYLINE = re.compile(
     rf"(?:(?:[Vv]on|VON|[Pp]ar|PAR|[Pp]or|POR|[Dd]i|[Dd]oor|DOOR|[Aa]v|AV|[Aa]f|[Tt]exte?|[Tt]esto|Oprac\.|Autor(?:ka)?|Автор)\s*:?\s+)"
     rf"(?P<names>{_FULL_NAME}(?:\s*(?:,|&|\b(?:und|et|y|e|en|och|og|i|и)\b)\s*{_FULL_NAME}){{0,3}})\s*(?:(?:,|\||–|—|-|/)\s*(?P<rest>.{{0,80}}))?"
 )
+_LABELLED_NAME = re.compile(
+    r"(?:penulis|reporter|auteure?|autore|autrice|autoare|författare|forfatter|kirjoittaja|toimittaja|szerző|autorka|редактор|журналист|автор|tác giả|yazar|redakteur(?:in)?)"
+    rf"\s?:\s(?P<name>(?-i:{_FULL_NAME}))",
+    re.IGNORECASE,
+)
 # Who took part, without a name that can be told for certain.
 _HANDS = re.compile(
-    r"(?:(?:photograph|photo|illustration|video|graphic|edit|text)(?:s|ed)?\s+by|edited\s+by|(?-i:Reporting\s+from\s+[A-Z]\w+)|(?:di|par|von|por)\s+(?:redazione|la\s+rédaction|unserer?\s+redaktion|redacción|redação)|door\s+onze\s+(?:verslaggever|redactie|correspondent))\b.{0,80}"
+    r"(?:(?:advice|photograph|photo|illustration|video|graphic|edit|text)(?:s|ed)?\s+by|edited\s+by|(?-i:Reporting\s+from\s+[A-Z]\w+)|(?:di|par|von|por)\s+(?:redazione|la\s+rédaction|unserer?\s+redaktion|redacción|redação)|door\s+onze\s+(?:verslaggever|redactie|correspondent))\b.{0,80}"
     r"|(?:[\w&’' -]{3,50}\s)?(?:reporter|correspondent|columnist|editor|staff\s+writer)s?",
     re.IGNORECASE,
 )
@@ -343,8 +350,8 @@ class _Cleaner:
     def _blocks_tell(self) -> bool:
         """Whether blank lines part the story's paragraphs; in other texts blocks tell nothing."""
         sizes = Counter(line.block for line in self.lines)
-        prose = [sizes[line.block] for line in self.lines if line.is_sentence and len(line.text) > _LONGEST_BOXED]
-        return 2 * prose.count(1) >= len(prose)
+        prose = [sizes[line.block] for line in self.lines if line.is_sentence and columns(line.text) > _LONGEST_BOXED]
+        return bool(prose) and 2 * prose.count(1) >= len(prose)
 
     def _left(self) -> list[_Line]:
         return [line for line in self.lines if not line.taken]
@@ -423,7 +430,7 @@ class _Cleaner:
             for number, line in enumerate(box):
                 if line.taken:
                     continue
-                if line.is_sentence and len(line.text) > _LONGEST_BOXED and number > last:
+                if line.is_sentence and columns(line.text) > _LONGEST_BOXED and number > last:
                     break
                 line.taken = "furniture"
 
@@ -436,7 +443,7 @@ class _Cleaner:
                 continue
             after = self.lines[number + 1 :]
             between = number > 0 and after and {self.lines[number - 1].taken, after[0].taken} == {"furniture"}
-            if not line.text.isalpha() and len(line.text.split()) == 1 and between:
+            if between and not line.taken and re.fullmatch(r"[\W\d]{1,8}", line.text):
                 line.taken = "furniture"
             elif (
                 in_list
@@ -509,7 +516,7 @@ class _Cleaner:
         below_byline = False
         prose = 0
         for line, following in zip(top, [*top[1:], None], strict=False):
-            prose += line.is_sentence and len(line.text) > _LONGEST_BOXED
+            prose += line.is_sentence and columns(line.text) > _LONGEST_BOXED
             if prose > 1:
                 break
             if len(line.text) > 160 or _BULLET.match(line.text):
@@ -522,6 +529,9 @@ class _Cleaner:
                 line.taken = "byline"
                 if match["rest"] and re.search(r"(19|20)\d\d", match["rest"]):
                     self.published.append(match["rest"])
+            elif not line.is_sentence and (match := _LABELLED_NAME.fullmatch(line.text)):
+                self.authors.append(match["name"])
+                line.taken = "byline"
             elif _HANDS.fullmatch(line.text) and (below_byline or len(line.text.split()) > 1):
                 line.taken = "byline"
             elif following is not None and re.fullmatch(_FULL_NAME, line.text) and self._take_dates(following):
@@ -564,7 +574,10 @@ class _Cleaner:
             rest = _CLOCK.sub("", _ANY_DATE.sub("", rest))
             words = len(re.findall(r"[^\W\d_]+", rest))
             labelled = _PUBLISHED.search(rest) or _UPDATED.search(rest)
-            most = 1 if not published and not _ANY_DATE.search(text) else 6 if labelled else 2
+            dated = bool(published) or _ANY_DATE.search(text) is not None
+            most = 6 if labelled else 4 if dated and _CLOCK.search(text) else 2 if dated else 1
+            if not dated and not words:
+                return False  # a time that stands alone heads what happened then
             if len(rest) > _LONGEST_BESIDE_DATE or rest == text or words > most:
                 return False
         line.taken = "dateline"
@@ -592,7 +605,11 @@ class _Cleaner:
         What sites offer their readers there has too many names for a list. A summary has more words, a crosshead stands
         between paragraphs.
         """
-        prose = [number for number, line in enumerate(self.lines) if not line.taken and line.is_sentence]
+        prose = [
+            number
+            for number, line in enumerate(self.lines)
+            if not line.taken and line.is_sentence and columns(line.text) >= _SHORTEST_PROSE
+        ]
         if not prose:
             return
         above, below = self.lines[: prose[0]], self.lines[prose[-1] + 1 :]
@@ -604,6 +621,15 @@ class _Cleaner:
                 for line in part:
                     if not line.taken and _is_few_words(line.text):
                         line.taken = "furniture"
+        first = [line for line in above if not line.taken]
+        box = [line for line in self.lines if first and line.block == first[0].block]
+        if (
+            self.blocks_tell
+            and len(box) > 1
+            and all(len(line.text.split()) <= _WORDS_OF_CONTROL and _is_label(line.text) for line in box)
+        ):
+            for line in box:
+                line.taken = "furniture"
 
     def _take_captions_by_their_looks(self) -> None:
         """Take out lines that stand alone without a sentence's end, between paragraphs that have one.
@@ -633,7 +659,7 @@ def _is_sentence(line: str) -> bool:
 
 
 def _is_few_words(line: str) -> bool:
-    few = len(line.split()) <= _WORDS_OF_LABEL and columns(line) <= _LONGEST_WORDS
+    few = not _is_sentence(line) and len(line.split()) <= _WORDS_OF_LABEL and columns(line) <= _LONGEST_WORDS
     return few and not _BULLET.match(line) and not line.startswith("(")
 
 

@@ -97,6 +97,8 @@ def trim(
             captions.append(block)
             continue
         kept.append(block)
+    while len(kept) > _BEGINNING / 4 and ":" in kept[-1] and _is_dateline(kept[-1]):
+        removed.append(kept.pop())  # "Data utworzenia: 5 sierpnia 2025, 15:02"
     end = _end(kept, authors)
     pointers = [block for block in kept[:end] if is_pointer(block)]
     story = [block for block in kept[:end] if not is_pointer(block)]
