@@ -67,7 +67,7 @@ bench-backfill: setup ## Bring back 30 days by Airflow's form, in Chromium, and 
 	.venv/bin/python benchmarks/backfill.py
 
 eval-extract: setup ## Score extraction and dates on DEVELOPMENT_SET, against trafilatura and peers
-	$(UV) run --frozen --group eval python -m benchmarks.eval_extract $(DEVELOPMENT_SET)
+	$(UV) run --frozen --group eval --with news-please==1.6.16 python -m benchmarks.eval_extract $(DEVELOPMENT_SET)
 
 eval-dates: setup ## Score dates on DEVELOPMENT_SET, by the source they came from
 	.venv/bin/python -m benchmarks.eval_extract $(DEVELOPMENT_SET) --dates
@@ -82,8 +82,9 @@ eval-duplicates: setup ## Score near-copy detection
 	.venv/bin/python -m benchmarks.eval_duplicates
 
 eval-ner: setup ## Score the entity models
-	.venv/bin/python -m benchmarks.eval_ner --articles 400
+	.venv/bin/python -m benchmarks.eval_ner --articles 2000
 	.venv/bin/python -m benchmarks.eval_ner_languages
+	.venv/bin/python -m benchmarks.eval_documents
 
 eval-search: setup ## Score the ranking
 	.venv/bin/python -m benchmarks.eval_search
@@ -97,11 +98,8 @@ train-ner: setup ## Train the entity models from CORPORA in build/ner (hours)
 	mkdir -p build/ner
 	$(TRAIN) training.train_transformer $(CORPORA) build/ner/accurate --epochs 2
 	$(TRAIN) training.package_transformer build/ner/accurate $(CORPORA) $(MODELS)/en_news_acc
-	$(TRAIN) training.relabel $(CORPORA) build/ner/accurate build/ner/gmb.jsonl
-	$(TRAIN) training.word_vectors build/ner/accurate build/ner/vectors.npz
-	$(TRAIN) training.train_ner $(CORPORA) build/ner/prose --relabelled build/ner/gmb.jsonl --vectors build/ner/vectors.npz --epochs 2 --drop 0.35 --gmb 0.6
-	$(TRAIN) training.train_ner $(CORPORA) build/ner/small --relabelled build/ner/gmb.jsonl --start build/ner/prose --epochs 1 --rate 0.0006 --breaks 0.4
-	$(TRAIN) training.card build/ner/small $(CORPORA) $(MODELS)/en_news_sm
+	$(TRAIN) training.train_student $(CORPORA) build/ner/accurate build/ner/small --epochs 2
+	$(TRAIN) training.package_transformer build/ner/small $(CORPORA) $(MODELS)/en_news_sm
 	$(TRAIN) training.train_multilingual $(CORPORA) build/ner/other
 	$(TRAIN) training.card_multilingual build/ner/other $(CORPORA) $(MODELS)/xx_news_sm
 

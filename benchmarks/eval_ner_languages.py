@@ -24,7 +24,6 @@ from pipeline.settings import EntitySettings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.eval_ner import b_cubed, score, words_per_second
-from training.corpora import LABELS
 from training.corpora_by_language import DEV_NAMES, LANGUAGES, TEST_NAMES, load
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -40,11 +39,7 @@ def by_language(name: str, folder: Path) -> None:
     for code in LANGUAGES:
         for sets, names, use in ((corpora.test, TEST_NAMES, "test"), (corpora.dev, DEV_NAMES, "choosing")):
             scores = score(model, sets[code])
-            precision, recall, f1 = scores.prf()
-            types = " | ".join(f"{scores.f1(label):.1f}" for label in LABELS)
-            print(
-                f"| {code} | {names[code]} | {use} | {f1:.1f} | {precision:.1f} | {recall:.1f} | {types} |", flush=True
-            )
+            print(scores.row(code, names[code], use), flush=True)
     path = Path(str(model.nlp.path))
     size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1e6
     print(

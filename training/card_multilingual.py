@@ -16,7 +16,6 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import json
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ from thinc.api import NumpyOps, set_current_ops
 
 from training.corpora import LABELS
 from training.corpora_by_language import DEV_NAMES, LANGUAGES, TEST_NAMES, load
-from training.scores import Scores
-from training.train_ner import evaluate
+from training.examples import evaluate, words_per_second
 
 VERSION = "1.0.0"
 CARD = """# xx_news_sm {version}
@@ -97,7 +95,7 @@ def main() -> None:
     for code in LANGUAGES:
         for sets, names, use in ((corpora.test, TEST_NAMES, "test"), (corpora.dev, DEV_NAMES, "choosing")):
             scores = evaluate(nlp, sets[code])
-            rows.append(row(code, names[code], use, scores))
+            rows.append(scores.row(code, names[code], use))
             figures[names[code]] = {"f1": round(scores.f1(), 1), **{lb: round(scores.f1(lb), 1) for lb in LABELS}}
     size = sum(f.stat().st_size for f in target.rglob("*") if f.is_file()) / 1e6
     meta = json.loads((target / "meta.json").read_text(encoding="utf-8"))
@@ -120,22 +118,6 @@ def fresh(trained: Any) -> Any:
         nlp.add_pipe(trained.get_pipe_meta(name).factory, name=name, config=config)
         nlp.get_pipe(name).from_bytes(trained.get_pipe(name).to_bytes(exclude=["vocab"]), exclude=["vocab"])  # type: ignore[attr-defined]
     return nlp
-
-
-def words_per_second(nlp: Any, sentences: list[str]) -> float:
-    """Speed on texts of 28 sentences, the pipeline warm, in CPU time."""
-    texts = [" ".join(sentences[i : i + 28]) for i in range(0, len(sentences), 28)] * 2
-    list(nlp.pipe(texts[:5], batch_size=32))
-    started = time.process_time()
-    list(nlp.pipe(texts, batch_size=32))
-    return sum(len(text.split()) for text in texts) / (time.process_time() - started)
-
-
-def row(language: str, name: str, use: str, scores: Scores) -> str:
-    """A line of the table."""
-    precision, recall, f1 = scores.prf()
-    types = " | ".join(f"{scores.f1(label):.1f}" for label in LABELS)
-    return f"| {language} | {name} | {use} | {f1:.1f} | {precision:.1f} | {recall:.1f} | {types} |"
 
 
 if __name__ == "__main__":

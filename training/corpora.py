@@ -229,14 +229,18 @@ def conll(path: Path, source: str, mapping: dict[str, str], *, separator: str | 
         yield Sentence(text, placed, source)
 
 
-def lines(path: Path, source: str) -> list[Sentence]:
-    """JSON lines of text, spans and unknown spans, as ``training.relabel`` writes them."""
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        item = json.loads(line)
-        spans, unknown = (tuple((a, b, label) for a, b, label in item[key]) for key in ("spans", "unknown"))
-        found.append(Sentence(item["text"], spans, source, unknown))
-    return found
+def btc(folder: Path) -> Iterator[Sentence]:
+    """Broad Twitter Corpus. User names are neither taught nor counted."""
+    for path in sorted(folder.glob("*.conll")):
+        for block in path.read_text(encoding="utf-8").replace("\r", "").split("\n\n"):
+            rows = [line.rsplit("\t", 1) for line in block.splitlines()]
+            rows = [row for row in rows if len(row) == 2 and row[0].strip()]
+            if not rows:
+                continue
+            words = [row[0].strip() for row in rows]
+            text, spans = joined(words, [s for s in bio_spans([row[1] for row in rows]) if s[2] in LABELS])
+            handles = [s for s in spans if text[s[0]] == "@" or text[max(0, s[0] - 1) : s[0]] in ("@", "#")]
+            yield Sentence(text, tuple(s for s in spans if s not in handles), "btc", tuple(handles))
 
 
 def normalised(text: str) -> str:

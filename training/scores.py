@@ -39,6 +39,12 @@ class Scores:
         recall = 100 * right / wanted if wanted else 0.0
         return precision, recall, 2 * precision * recall / (precision + recall) if right else 0.0
 
+    def row(self, *first: str) -> str:
+        """A line of a table: what it is of, F1, precision, recall, and each label's F1."""
+        precision, recall, f1 = self.prf()
+        numbers = (f1, precision, recall, *(self.f1(label) for label in LABELS))
+        return f"| {' | '.join(first)} | {' | '.join(f'{number:.1f}' for number in numbers)} |"
+
     def __str__(self) -> str:
         parts = " ".join(f"{label} {self.f1(label):.1f}" for label in LABELS)
         precision, recall, value = self.prf()

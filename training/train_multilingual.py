@@ -1,7 +1,7 @@
 """Train the small model for Portuguese, German, Russian, Swedish, Danish, Norwegian and Finnish together.
 
 ``python -m training.train_multilingual ../shared/ner build/model_xx``: a spaCy pipeline of ``name_lists`` and ``ner``
-like the English one, trained from nothing on all seven. ``--only ru`` trains one language, for comparison. Fixed
+(convolutional), trained from nothing on all seven. ``--only ru`` trains one language, for comparison. Fixed
 seeds: the same machine gives the same model.
 """
 
@@ -17,8 +17,9 @@ import argparse
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import spacy
 from spacy.language import Language
@@ -26,19 +27,18 @@ from spacy.util import fix_random_seed
 from thinc.api import Adam, NumpyOps, set_current_ops
 
 import pipeline.enrich.name_lists  # noqa: F401 - registers the component
-from training import names_by_language
+from training import corpora_in_english, names_by_language
 from training.corpora import LABELS, OTHER, Sentence
 from training.corpora_by_language import LANGUAGES, Corpora, load
+from training.examples import evaluate, example
 from training.scores import Scores
-from training.train_ner import architecture, batches, evaluate, example, join
-from training.train_ner import load as load_english
+from training.variation import join
 
 REPEATS = {"pt": 1, "de": 2, "ru": 2, "sv": 1, "da": 1, "no": 2, "fi": 1, "en": 1}
 """How often a language's sentences come in an epoch. English ones teach names and their surroundings."""
 
-
 ROWS = (9000, 2500, 5000, 2500, 400)
-"""More than for English: words of seven languages, and longer endings, where the cases are."""
+"""Of the tables of words, first letters, last letters, shapes and lists. Last letters are many: the cases are there."""
 
 
 class Variation:
@@ -100,7 +100,7 @@ def texts(training: dict[str, list[Sentence]], rng: random.Random, vary: Variati
 
 def english(folder: Path) -> list[Sentence]:
     """Gold English sentences, of which none stands in the English evaluation sets or translates one of the others."""
-    training, _ = load_english(folder)
+    training, _ = corpora_in_english.load(folder)
     return [*training["ewt"], *training["redocred"]]
 
 
@@ -137,6 +137,20 @@ def train(
     print("test", row({code: evaluate(best_nlp, found) for code, found in corpora.test.items()}), flush=True)
 
 
+def batches(items: Iterable[Sentence], words: int) -> Iterator[list[Sentence]]:
+    """Groups of about so many words."""
+    batch: list[Sentence] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += item.text.count(" ") + 1
+        if size >= words:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def row(results: dict[str, Scores]) -> str:
     """The scores of all languages on one line."""
     return "  ".join(
@@ -144,11 +158,40 @@ def row(results: dict[str, Scores]) -> str:
     )
 
 
+def architecture(width: int, depth: int, hidden: int) -> dict[str, Any]:
+    """The entity recogniser's model: hash embeddings of word, affixes, shape and lists, then convolutions."""
+    return {
+        "@architectures": "spacy.TransitionBasedParser.v2",
+        "state_type": "ner",
+        "extra_state_tokens": False,
+        "hidden_width": hidden,
+        "maxout_pieces": 2,
+        "use_upper": True,
+        "tok2vec": {
+            "@architectures": "spacy.Tok2Vec.v2",
+            "embed": {
+                "@architectures": "spacy.MultiHashEmbed.v2",
+                "width": width,
+                "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE", "TAG"],
+                "rows": list(ROWS),
+                "include_static_vectors": False,
+            },
+            "encode": {
+                "@architectures": "spacy.MaxoutWindowEncoder.v2",
+                "width": width,
+                "depth": depth,
+                "window_size": 1,
+                "maxout_pieces": 3,
+            },
+        },
+    }
+
+
 def begin(sample: Sequence[Sentence], width: int, depth: int, hidden: int) -> Language:
     """An untrained pipeline."""
     nlp = spacy.blank("xx")
     nlp.add_pipe("name_lists").fill(names_by_language.lists())  # type: ignore[attr-defined]
-    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden, ROWS, vectors=False)})
+    ner = nlp.add_pipe("ner", config={"model": architecture(width, depth, hidden)})
     for label in (*LABELS, OTHER):
         ner.add_label(label)  # type: ignore[attr-defined]
     examples = [example(nlp, s) for s in sample]

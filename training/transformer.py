@@ -69,6 +69,64 @@ class Network(nn.Module):
         return self.output(self.dropout(hidden))
 
 
+class Reader(nn.Module):
+    """The network as it ships, for a single window that fills its length.
+
+    There is no mask, and the last layer works out only what the scores of each word's first piece need.
+    """
+
+    def __init__(self, network: Network, longest: int) -> None:
+        super().__init__()
+        bert = network.bert
+        self.words, self.shapes, self.lists, self.output = (
+            bert.embeddings.word_embeddings,
+            network.shapes,
+            network.lists,
+            network.output,
+        )
+        self.normal = bert.embeddings.LayerNorm
+        self.register_buffer("bits", network.bits)
+        places = bert.embeddings.position_embeddings.weight[:longest] + bert.embeddings.token_type_embeddings.weight[0]
+        self.register_buffer("places", places.detach().clone())
+        self.layers = nn.ModuleList(Layer(layer, bert.config.num_attention_heads) for layer in bert.encoder.layer)
+
+    def forward(self, pieces: Tensor, shapes: Tensor, lists: Tensor, starts: Tensor) -> Tensor:
+        """(word, tag), of pieces given one after the other."""
+        bits = (lists[:, None].bitwise_and(self.bits) > 0).to(self.lists.weight.dtype)
+        state = self.words(pieces) + self.shapes(shapes) + self.lists(bits) + self.places[: pieces.shape[0]]
+        state = self.normal(state)
+        for layer in self.layers[:-1]:
+            state = layer(state)
+        return self.output(self.layers[-1](state, starts))
+
+
+class Layer(nn.Module):
+    """A layer of ``Reader``."""
+
+    def __init__(self, layer: nn.Module, heads: int) -> None:
+        super().__init__()
+        own = layer.attention.self
+        self.heads, self.width = heads, own.query.in_features // heads
+        scale = self.width**-0.5
+        self.query = nn.Linear(own.query.in_features, own.query.out_features)
+        self.query.weight = nn.Parameter(own.query.weight.detach() * scale)
+        self.query.bias = nn.Parameter(own.query.bias.detach() * scale)
+        self.key, self.value = own.key, own.value
+        self.combine, self.first = layer.attention.output.dense, layer.attention.output.LayerNorm
+        self.widen, self.narrow, self.second = layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm
+
+    def forward(self, state: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """(piece, number) to the same, of ``wanted`` pieces only where they are given."""
+        asking = state if wanted is None else state[wanted]
+        query, key, value = (
+            part.view(-1, self.heads, self.width).transpose(0, 1)
+            for part in (self.query(asking), self.key(state), self.value(state))
+        )
+        seen = (query @ key.transpose(1, 2)).softmax(-1) @ value
+        state = self.first(asking + self.combine(seen.transpose(0, 1).reshape(-1, self.heads * self.width)))
+        return self.second(state + self.narrow(nn.functional.gelu(self.widen(state))))
+
+
 class Chain(nn.Module):
     """A linear-chain conditional random field over words, with some tags ruled out (Lafferty et al. 2001)."""
 

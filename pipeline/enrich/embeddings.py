@@ -93,8 +93,8 @@ def load_embedder() -> Embedder:
         graph, constants = _graph(load_file(folder / "model.safetensors"))
     except ImportError as error:
         raise ConfigurationError(
-            f"search.semantic is on, but {error.name} is not installed; it belongs to the extra `semantic`.",
-            hint="Install it with `uv sync --inexact --extra semantic`, or set search.semantic = false.",
+            f"index.semantic is on, but {error.name} is not installed; it belongs to the extra `semantic`.",
+            hint="Install it with `uv sync --inexact --extra semantic`, or set index.semantic = false.",
         ) from error
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(_PIECES)

@@ -122,12 +122,6 @@ def _load(model: str, setting: str) -> SpacyPipeline:
         set_current_ops(NumpyOps(use_blis=False))
     try:
         nlp = spacy.load(_SHIPPED / model if (_SHIPPED / model / "meta.json").is_file() else model)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"entities.{setting}: the pipeline {model!r} needs a package that isn't installed: {error}",
-            hint="en_news_acc needs the extra accurate: pip install 'news-pipeline[accurate]', or uv sync --extra "
-            "accurate in a checkout. en_news_sm needs nothing more.",
-        ) from error
     except Exception as error:  # a broken pipeline raises whatever its files and code happen to raise
         raise ConfigurationError(
             f"entities.{setting}: the spaCy pipeline {model!r} can't be loaded: {type(error).__name__}: {error}",

@@ -320,7 +320,7 @@ def _clean(mention: Mention, body: str, language: str) -> Mention | None:
     if text.casefold() in titles:
         return None
     lower_case = text == text.lower() != text.upper()  # scripts without capitals stay
-    if lower_case and mention.type in (EntityType.PERSON, EntityType.PLACE):
+    if lower_case and mention.type is not EntityType.OTHER:
         return None
     kind = mention.type
     if kind in (EntityType.PERSON, EntityType.ORGANIZATION) and is_country(text, language):

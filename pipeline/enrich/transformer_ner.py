@@ -1,10 +1,9 @@
 """The spaCy component ``transformer_ner``: persons, places and organizations, found by a small transformer.
 
-The network (``model.onnx``, eight-bit weights) is run by onnxruntime, its word pieces are made by tokenizers; both come
-with the extra ``accurate``. The pipeline's own tokens are the words: each gets, besides its pieces, its shape (the
-network's vocabulary has no capitals) and the name lists it stands in (see ``name_lists``). The network scores labels
-for each word, and the best sequence of labels under the learned transitions is taken (Viterbi; a linear-chain
-conditional random field, Lafferty et al. 2001).
+The network (``model.onnx``, eight-bit weights) is run by onnxruntime, its word pieces are made by tokenizers. The
+pipeline's own tokens are the words: each gets, besides its pieces, its shape (the network's vocabulary has no capitals)
+and the name lists it stands in (see ``name_lists``). The network scores labels for each word, and the best sequence of
+labels under the learned transitions is taken (Viterbi; a linear-chain conditional random field, Lafferty et al. 2001).
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ class Window:
     """Bits after ``LISTS``."""
 
 
+@lru_cache(maxsize=50_000)
 def shape(word: str) -> int:
     """The number of a word's shape, see ``SHAPES``."""
     if not any(c.isalnum() for c in word):
@@ -85,15 +86,20 @@ def windows(doc: Doc, tokenizer: Tokenizer, longest: int) -> Iterator[Window]:
     wanted = [i for i, text in enumerate(texts) if not text.isspace()]
     if not wanted:
         return
-    encoding = tokenizer.encode([texts[i] for i in wanted], is_pretokenized=True, add_special_tokens=False)
-    by_word: list[list[int]] = [[] for _ in wanted]
+    by_word = pieces_by_word([texts[i] for i in wanted], tokenizer)
+    for first, last in _cuts(texts, wanted, by_word, longest - 2):
+        yield window(doc, wanted[first:last], by_word[first:last], tokenizer)
+
+
+def pieces_by_word(words: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
+    """The word pieces of each word, one at least and sixteen at most."""
+    encoding = tokenizer.encode(list(words), is_pretokenized=True, add_special_tokens=False)
+    found: list[list[int]] = [[] for _ in words]
     for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
         if word is not None:
-            by_word[word].append(piece)
+            found[word].append(piece)
     unknown = _number(tokenizer, "[UNK]")
-    by_word = [pieces[:16] or [unknown] for pieces in by_word]
-    for first, last in _cuts(texts, wanted, by_word, longest - 2):
-        yield _window(doc, texts, wanted[first:last], by_word[first:last], tokenizer)
+    return [pieces[:16] or [unknown] for pieces in found]
 
 
 def _cuts(
@@ -107,9 +113,10 @@ def _cuts(
             yield begin, number
             begin, size, sentence = number, 0, number
         elif size + length > longest:
-            cut = next((place for place in (sentence, lower) if place > begin), number)
+            rest = {place: sum(map(len, by_word[place:number])) for place in (sentence, lower, number)}
+            cut = next(place for place, left in rest.items() if place > begin and left + length <= longest)
             yield begin, cut
-            size = sum(len(by_word[i]) for i in range(cut, number))
+            size = rest[cut]
             begin = sentence = cut
         if shape(texts[position]) == 1:
             lower = number
@@ -120,15 +127,15 @@ def _cuts(
         yield begin, len(wanted)
 
 
-def _window(
-    doc: Doc, texts: Sequence[str], words: Sequence[int], by_word: Sequence[Sequence[int]], tokenizer: Tokenizer
-) -> Window:
+def window(doc: Doc, words: Sequence[int], by_word: Sequence[Sequence[int]], tokenizer: Tokenizer) -> Window:
+    """The window of these words of a document, given their pieces."""
     pieces, shapes, lists, starts = [_number(tokenizer, "[CLS]")], [0], [0], []
     for position, own in zip(words, by_word, strict=True):
-        tag = doc[position].tag_
+        token = doc[position]
+        tag = token.tag_
         starts.append(len(pieces))
         pieces += own
-        shapes += [shape(texts[position])] * len(own)
+        shapes += [shape(token.text)] * len(own)
         lists += [listed(tag) if tag else 0] * len(own)
     return Window(
         tuple(words),
@@ -146,17 +153,9 @@ def _number(tokenizer: Tokenizer, piece: str) -> int:
     return number
 
 
-def inputs(batch: Sequence[Window]) -> dict[str, NDArray[np.int64]]:
-    """The network's inputs for some windows, filled up with zeros to the longest."""
-    shape_ = (len(batch), max(len(w.pieces) for w in batch))
-    arrays = {name: np.zeros(shape_, dtype=np.int64) for name in ("pieces", "mask", "shapes", "lists")}
-    for row, window in enumerate(batch):
-        length = len(window.pieces)
-        arrays["pieces"][row, :length] = window.pieces
-        arrays["mask"][row, :length] = 1
-        arrays["shapes"][row, :length] = window.shapes
-        arrays["lists"][row, :length] = window.lists
-    return arrays
+def alone(window: Window) -> dict[str, NDArray[np.int64]]:
+    """The network's inputs for a window."""
+    return {name: np.asarray(getattr(window, name), dtype=np.int64) for name in ("pieces", "shapes", "lists", "starts")}
 
 
 def viterbi(
@@ -215,14 +214,19 @@ class TransformerNer:
     def _entities(self, doc: Doc) -> list[Span]:
         # A window at a time: eight-bit arithmetic takes its scale from all that runs together, so that a document's
         # names would depend on its neighbours; and filling windows up to one length costs more than batches save.
-        found = []
-        for window in windows(doc, self._tokenizer, self.longest):
-            scores = self._session.run(None, inputs([window]))[0]
-            at_words = scores[:, list(window.starts)]
-            (path,) = viterbi(at_words, [len(window.words)], self._transitions, self._start)
-            for first, last, kind in label_spans([self.labels[label] for label in path]):
-                found.append(Span(doc, window.words[first], window.words[last - 1] + 1, label=kind))
-        return found
+        found = list(windows(doc, self._tokenizer, self.longest))
+        if not found:
+            return []
+        lengths = [len(window.words) for window in found]
+        scores = np.zeros((len(found), max(lengths), len(self.labels)), dtype=np.float32)
+        for row, window in enumerate(found):
+            scores[row, : lengths[row]] = self._session.run(None, alone(window))[0]
+        paths = viterbi(scores, lengths, self._transitions, self._start)
+        return [
+            Span(doc, window.words[first], window.words[last - 1] + 1, label=kind)
+            for window, path in zip(found, paths, strict=True)
+            for first, last, kind in label_spans([self.labels[label] for label in path])
+        ]
 
     def to_bytes(self, **_: object) -> bytes:
         """Not offered: the network is a file."""
@@ -235,18 +239,11 @@ class TransformerNer:
             (Path(path) / name).write_bytes(content)
 
     def from_disk(self, path: Path | str, **_: object) -> TransformerNer:
-        """Read what ``to_disk`` wrote.
+        """Read what ``to_disk`` wrote."""
+        # Imported here: a third of a second that runs without entities needn't wait.
+        import onnxruntime
+        from tokenizers import Tokenizer
 
-        Raises ImportError, which says what to install, where onnxruntime or tokenizers are missing.
-        """
-        try:
-            import onnxruntime
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise ImportError(
-                f"transformer_ner runs on onnxruntime and tokenizers, and there is no {error.name}; "
-                "both come with the extra accurate: pip install 'news-pipeline[accurate]'"
-            ) from error
         self._files = {name: (Path(path) / name).read_bytes() for name in _FILES}
         cfg = json.loads(self._files["cfg.json"])
         self.labels, self.longest = cfg["labels"], cfg["longest"]

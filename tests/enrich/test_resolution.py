@@ -177,9 +177,10 @@ def test_hyphenated_pairs_are_two_persons() -> None:
 
 def test_what_is_no_name_makes_no_entity() -> None:
     """Common words, demonyms, titles alone, directions and page furniture stay out of the facets."""
-    body = "Scroll down. An apparent bid to curry favour. The Russian envoy and the Minister spoke of the North."
+    body = "Scroll down. A bid for a berth to curry favour. The Russian envoy and the Minister spoke of the North."
     mentions = [
         person(body, "Scroll"),
+        organization(body, "berth"),
         person(body, "curry"),
         place(body, "Russian"),
         person(body, "Minister"),

@@ -1,9 +1,8 @@
-"""The accurate English model: chosen by its name, reads texts of any length, says so where its extra is missing."""
+"""The component of the English models, and the accurate one: chosen by its name, reads texts of any length."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,10 @@ import spacy
 from spacy.tokens import Doc
 
 import pipeline.enrich
-from pipeline.enrich import entities, load_enricher
+from pipeline.enrich import load_enricher
 from pipeline.enrich.entities import EntityModel, load_entity_model
 from pipeline.enrich.name_lists import NameLists
 from pipeline.enrich.transformer_ner import LISTS, SHAPES, label_spans, listed, shape, viterbi, windows
-from pipeline.errors import ConfigurationError
 from pipeline.models import Article, EnrichedArticle, EntityType
 from pipeline.settings import EntitySettings, LanguageSettings
 
@@ -78,22 +76,6 @@ def test_company_does_not_change_a_documents_names(model: EntityModel) -> None:
     """A document gets the same names alone and among others, today and on re-enrichment."""
     bodies = [STORY, "Angela Merkel spoke.", "No name here.", STORY + "\n\n" + STORY]
     assert model.mentions(bodies) == [model.mentions([body])[0] for body in bodies]
-
-
-@pytest.fixture
-def without_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    entities._load.cache_clear()
-    yield
-    entities._load.cache_clear()
-
-
-@pytest.mark.usefixtures("without_onnxruntime")
-def test_without_the_extra_it_says_what_to_install() -> None:
-    """Who chose the model but not the extra reads its name, before the first article."""
-    with pytest.raises(ConfigurationError, match="onnxruntime") as caught:
-        load_entity_model(EntitySettings(model="en_news_acc"))
-    assert "news-pipeline[accurate]" in (caught.value.hint or "")
 
 
 def test_words_are_described_by_shape_and_lists() -> None:
