@@ -38,7 +38,7 @@ _FURNITURE_NAME = re.compile(
     _BOUNDARY.format(
         r"related|recommend\w*|comments?|respond|share|sharing|social|newsletters?|subscri\w*|suscri\w*|abonn(?:e|ier)\w*|\w*donat(?:e|ions?)\w*|sign-?up|promo\w*|sponsor\w*|advert\w*|cookies?|consent|gdpr|breadcrumbs?"
         r"|author-?(?:bio|box|info|card)?|bio|byline|popup|modal|paywall|pagination|pager|read-?more|read-?next|see-?also|more-?(?:stories|posts|articles|from)"
-        r"|trending|popular|\w*caption|\w*credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form|(?:usa|gov)-?banner|poll|quiz|kg-(?:signup|cta|bookmark)-card|vjs-[\w-]+|mejs-[\w-]+|jw-[\w-]+|more[-_]?info"
+        r"|trending|popular|\w*caption|\w*credits?|disclaimer|disclosure|skip-?link|visually-hidden|sr-only|screen-reader\w*|rating|review-form|(?:usa|gov)-?banner|poll|quiz|kicker|eyebrow|overline|overtitle|ante-?titulo|dachzeile|spitzmarke|surtitre|kg-(?:signup|cta|bookmark)-card|vjs-[\w-]+|mejs-[\w-]+|jw-[\w-]+|more[-_]?info"
     ),
     re.IGNORECASE,
 )

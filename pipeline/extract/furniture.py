@@ -39,6 +39,7 @@ _FURNITURE = re.compile(
     | \W*(?:follow|folgen\s+sie|folge|suivez|sigue|síguenos|siga|segui|seguici|volg|följ|følg|seuraa|obserwuj|śledź|sledujte|подписывайтесь|підписуйтесь|ακολουθήστε|takip\s+edin)\s[^.!?]{{0,30}}\b{_NETWORKS}\w{{0,3}}\b[^.!?]{{0,30}}
     | \W*(?!x\b\W*x?)(?:{_NETWORKS}\b[\W\d]*)+
     | \W*(?:[\d,.]+k?\s+)?(?:shares?|views?|comments?|likes?|votes?(?:\s+so\s+far)?)\s*(?:[\d,.]+k?)?\W*
+    | (?=(?:.*?\b(?:facebook|twitter|x\.com|whatsapp|telegram|e-?mail|linkedin|pinterest|reddit|instagram|bluesky)\b){{3}})[^.!?]{{1,60}}(?:\.com)?[^.!?]{{0,60}}
     | \W*[\d.,]*\s*(?:kommentare?|commentaires?|comentarios?|comentários?|commenti|reacties|kommentarer|komentarzy|комментари(?:й|я|ев)|kommenttia|yorum)\W*
     | \W*(?:[\d.,]+\+?\s+)?votes\s+so\s+far\W*
     | \W*(?:follow|like)\s+us\s+on\b.{{0,80}}
@@ -46,9 +47,12 @@ _FURNITURE = re.compile(
     | .{{0,160}}\b(?:sign\s+up|subscribe)\s+(?:to|for)\s+our\s+(?:[\w-]+\s+){{0,3}}newsletters?\b.{{0,80}}
     | \W*sign\s+up\s+(?:for|to)\b.{{0,80}}\bnewsletters?\b.{{0,140}}
     | \W*sign\s+up\s+(?:to|for)\s+(?-i:[A-Z0-9])[^.?!]{{0,60}}
-    | \W*newsletter\s*:.{{0,120}} | \W*v[íi]deos\s*:.{{0,100}}
+    | \W*newsletter\s*:.{{0,120}} | \W*v[íié]d[ée]os\s*:.{{0,100}}
     | .{{0,80}}\bnewsletters\s+may\s+contain\s+info\b.{{0,200}}
     | \W*you\s+are\s+receiving\s+this\s+(?:e-?mail|message|because)\b.{{0,160}} | \W*to\s+unsubscribe\b.{{0,120}}
+    | \W*(?:you\s+can\s+)?download\s+(?:our|the)\s+(?:[\w-]+\s+){{0,3}}app\b.{{0,100}} | \W*lade(?:n\s+sie)?\s+(?:dir\s+)?.{{0,40}}\bapp\b.{{0,80}} | .{{0,50}}\bapp\W+download(?:\s+now)?\W*
+    | \W*(?:close\s+)?thank(?:s|\s+you)\s+for\s+signing\s+up\W* | \W*watch\s+for\s+us\s+in\s+your\s+inbox\W* | \W*for\s+the\s+latest\s+news\b.{{0,80}}\b(?:head|go|tune|visit|stay|follow|download|click)\b.{{0,80}}
+    | \W*your\s+browser\s+(?:does\s+not|doesn.t)\s+support\b.{{0,80}} | .{{0,40}}\bthe\s+trust\s+project\W*
     | \W*(?:get|download)\s+(?:the|our)\s+(?:free\s+)?(?:app|newsletter)\b.{{0,80}}
     | \W*(?:log|sign)\s+in(?:\s+to\s+(?:comment|continue|read|post).{{0,60}})?\W*
     | \W*(?:what\s+do\s+you\s+think\?\s+)?(?:comment\s+below|join\s+the\s+(?:conversation|discussion)|leave\s+a\s+(?:comment|reply)|post\s+a\s+comment)\W*
@@ -92,19 +96,19 @@ _FURNITURE = re.compile(
 )
 
 _LABELS_BY_LANGUAGE = {
-    "en": "story continues|in this article:|transcript|leave your feedback|listen to this segment|watch the full episode|view comments|your privacy choices|advertisement|advertising|sponsored|sponsored content|ad|share|share this|save|like|reply|previous|next|subscribe|subscribe now|sign up|log in|live|live reporting|poll|"
+    "en": "share page|about sharing|story continues|in this article:|transcript|leave your feedback|listen to this segment|watch the full episode|view comments|your privacy choices|advertisement|advertising|sponsored|sponsored content|ad|share|share this|save|like|reply|previous|next|subscribe|subscribe now|sign up|log in|live|live reporting|poll|"
     "supported by|back to top|top of page|next article|previous article|view comments|hide caption|toggle caption|enlarge image|enlarge this image|"
     "listen to this story|listen to this article|listen|copy this link|copy link|link copied|reuse this content|explore more on these topics|key events|"
     "sort by: newest|sort by newest|newest first|load more comments|load more|show more|recent content|most read|most viewed|get the app|editors' picks|editor's picks|up next|"
     "free weekly newsletter|free newsletter|enter your email|enter your email address|your email address|privacy policy|terms of service|accept cookies|accept all|cookie policy|"
     "follow|following|report this comment|download our app|download the app|click to copy|open in new tab|related|related posts|what to read next|story tags|tags|topics|filed under|promoted stories",
-    "de": "anzeige|werbung|kommentare|drucken|teilen|merken|artikel teilen|artikel merken|newsletter|jetzt kostenlos anmelden|jetzt anmelden|kostenlos anmelden|auch interessant|"
+    "de": "kopiert|verwandte themen|top-themen|zur merkliste hinzufügen|anzeige|werbung|kommentare|drucken|teilen|merken|artikel teilen|artikel merken|newsletter|jetzt kostenlos anmelden|jetzt anmelden|kostenlos anmelden|auch interessant|"
     "das könnte sie auch interessieren|mehr zum thema|zum thema|themen|schlagwörter|startseite|vorlesen|artikel anhören|anhören|weiterlesen|kommentar schreiben|kommentieren|"
     "feedback|quelle|lesen sie auch|meistgelesen|zur startseite|link kopieren|folgen|abonnieren|jetzt abonnieren|nur für abonnenten|empfohlener externer inhalt|inhalt anzeigen|zur person",
-    "fr": "publicité|partager|commenter|réagir|imprimer|envoyer par e-mail|envoyer par email|copier le lien|article réservé aux abonnés|réservé aux abonnés|abonnez-vous|je m'abonne|s'abonner|"
+    "fr": "passer la publicité|la rédaction vous conseille|sujets|écouter cet article|publicité|partager|commenter|réagir|imprimer|envoyer par e-mail|envoyer par email|copier le lien|article réservé aux abonnés|réservé aux abonnés|abonnez-vous|je m'abonne|s'abonner|"
     "se connecter|lecture restreinte|offrir l'article|offrir|écouter l'article|écouter|ma une|l'info en continu|vos commentaires|commentaires|vos réactions|réactions|les plus lus|sur le même sujet|"
     "vous souhaitez réagir à cet article|à lire aussi|lire aussi|lire plus tard|ajouter à vos favoris|suivre|newsletter|inscrivez-vous|s'inscrire|la suite après la publicité|dans la même rubrique|thèmes|lire la suite",
-    "es": "hazte socio|publicidad|compartir|copiar enlace|comentarios|comentar|imprimir|suscríbete|suscríbete para seguir leyendo|inicia sesión|archivado en|más información|lo más visto|lo más leído|te puede interesar|"
+    "es": "para saber más|hazte socio|publicidad|compartir|copiar enlace|comentarios|comentar|imprimir|suscríbete|suscríbete para seguir leyendo|inicia sesión|archivado en|más información|lo más visto|lo más leído|te puede interesar|"
     "te recomendamos|noticias relacionadas|temas|temas relacionados|etiquetas|escuchar|guardar|normas|boletín|ver comentarios|seguir leyendo|síguenos|síguenos en|regístrate|enviar por correo",
     "pt": "partilhar artigo|ouça este artigo|exclusivo|continuar a ler|comentar|publicidade|continua após a publicidade|compartilhar|compartilhe|partilhar|copiar link|comentários|imprimir|assine|leia também|leia mais|veja também|mais lidas|saiba mais|tópicos|ouvir|receba nossa newsletter|continue lendo|siga-nos|últimas notícias|notícias relacionadas",
     "it": "pubblicità|condividi|commenta|commenti|stampa|ascolta articolo|ascolta l'articolo|ascolta|leggi anche|leggi i commenti|abbonati|iscriviti|articoli correlati|i più letti|potrebbe interessarti|argomenti|riproduzione riservata|copia link|segui|regala|leggi tutto|continua a leggere",
@@ -149,7 +153,7 @@ _LABELS = frozenset(_bare(label) for labels in _LABELS_BY_LANGUAGE.values() for 
 
 # What stands before the headline of another story in the middle of one.
 _POINTER = re.compile(
-    r"\W*(?:read\s+(?:more|also|next)|also\s+read|see\s+also|lesen\s+sie\s+(?:auch|mehr|hier)|lies\s+auch|mehr\s+(?:dazu|zum\s+thema)|auch\s+interessant"
+    r"\W*(?:mehr(?=\s*:)|read\s+(?:more|also|next)|also\s+read|see\s+also|lesen\s+sie\s+(?:auch|mehr|hier)|lies\s+auch|mehr\s+(?:dazu|zum\s+thema)|auch\s+interessant"
     r"|(?:à\s+)?(?:lire|voir)\s+aussi|à\s+lire(?:\s+également)?|lea\s+(?:también|además|más)|lee\s+también|(?:te|le)\s+puede\s+interesar|ver\s+también|más\s+información"
     r"|leia\s+(?:também|mais)|ver\s+também|veja\s+também|saiba\s+mais|leggi\s+anche|lees\s+(?:ook|meer)|läs\s+(?:också|även|mer)|les\s+også|læs\s+også|lue\s+myös"
     r"|czytaj\s+(?:też|także|również)|zobacz\s+(?:też|także|również)|čtěte\s+také|читайте\s+(?:также|ещё|еще)|читать\s+также|читайте\s+також|olvass(?:a|ák)?\s+el\s+ezt\s+is|ez\s+is\s+érdekel(?:heti|het)|kapcsolódó|cite[șş]te\s+[șş]i|citi[țţ]i\s+[șş]i|vezi\s+[șş]i|xem\s+thêm|đọc\s+thêm|baca\s+juga|pročitajte\s+(?:još|i)|čítajte\s+aj|prečítajte\s+si|прочетете\s+(?:още|и)|вижте\s+(?:още|и)|preberite\s+tudi|loe\s+ka|lasi\s+arī|skaitykite\s+taip\s+pat|llegiu\s+també|przeczytaj\s+(?:też|także|również)|auch\s+spannend|بیشتر\s+بخوانید|مزید\s+پڑھیں|আরও\s+পড়ুন|相關新聞|相關文章|相关文章|ayrıca\s+okuyun|bunu\s+da\s+okuyun|(?:i̇|i|İ)lgi̇?li̇?\s+haber(?:ler)?"
@@ -161,7 +165,7 @@ _LIST_LABELS = frozenset(
     _bare(label)
     for label in (
         "related|related articles|related stories|related topics|related content|more on this story|most read|most viewed|recommended stories|recommended|explore more on these topics|tags|topics|filed under|trending|"
-        "mehr zum thema|auch interessant|das könnte sie auch interessieren|schlagwörter|themen|meistgelesen|à lire aussi|sur le même sujet|les plus lus|thèmes|archivado en|más información|lo más visto|noticias relacionadas|etiquetas|"
+        "verwandte themen|top-themen|related topics|more to read|sujets|la rédaction vous conseille|para saber más|mehr zum thema|auch interessant|das könnte sie auch interessieren|schlagwörter|themen|meistgelesen|à lire aussi|sur le même sujet|les plus lus|thèmes|archivado en|más información|lo más visto|noticias relacionadas|etiquetas|"
         "leia também|veja também|mais lidas|leggi anche|articoli correlati|lees ook|läs också|läs mer|mest lästa|lue myös|luetuimmat|czytaj także|zobacz też|najczęściej czytane|читайте также|материалы по теме|самое читаемое|теги|"
         "ilgili haber|ilgili haberler|çok okunanlar|etiketler|اقرأ أيضا|مواضيع ذات صلة|الوسوم|כתבות נוספות|תגיות|関連記事|あわせて読みたい|相关阅读|相关新闻|延伸阅读"
     ).split("|")
@@ -185,10 +189,13 @@ def is_pointer(line: str) -> bool:
     label = _POINTER.match(line) if len(line) <= _LONGEST_POINTER else None
     if label is None:
         return False
+    rest = line[label.end() :]
+    # "À lire aussi Baguette : le prix va-t-il encore monter ?"
+    headline = rest[:1].isspace() and rest.lstrip()[:1].isupper() and len(rest.split()) >= 4 and not rest.endswith(".")
+    if headline and " " in label[0].strip():
+        return True
     # What is in brackets needs no colon after it.
-    return (
-        label[0].endswith(("】", "］", "]")) or re.fullmatch(r"\W*|\s*[:：>»›…→|].*", line[label.end() :]) is not None
-    )
+    return label[0].endswith(("】", "］", "]")) or re.fullmatch(r"\W*|\s*[:：>»›…→|].*", rest) is not None
 
 
 def heads_a_list(line: str) -> bool:

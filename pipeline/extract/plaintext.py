@@ -101,6 +101,7 @@ _DATELINE = re.compile(
     r"\W*(?P<label>published|updated|posted|last\s+(?:updated|modified)|first\s+published|created|date)\s*(?:on|at)?\s*:?\s*(?P<date>.{4,80}?\d.{0,80})",
     re.IGNORECASE,
 )
+_DATE_LABEL = re.compile(r"(?:[^\W\d_]+\s){0,2}[^\W\d_]+\s?:")
 _STAMP = re.compile(r"(?:posted|updated|published)\s+at\s+\d{1,2}[:.]\d\d\b.{0,12}", re.IGNORECASE)
 _UPDATED = re.compile(
     r"updated|modified|aktualisiert|stand|modifié|mis\s+à\s+jour|actualizado|atualizado|aggiornat|bijgewerkt|uppdatera|oppdatert|opdateret|päivitetty|aktualizacja|обновлен|изменен|güncelleme|更新|تحديث|עודכן",
@@ -539,11 +540,9 @@ class _Cleaner:
                 line.taken = "byline"
             below_byline = line.taken == "byline"
         for line in self._left()[-3:]:
-            if (
-                len(line.text) <= _LONGEST_BOXED
-                and re.search(r"(19|20)\d\d", line.text)
-                and _DATELINE.fullmatch(line.text)
-            ):
+            # "First Published: …", "Erstpublikation: …"
+            labelled = _DATELINE.fullmatch(line.text) or _DATE_LABEL.match(line.text)
+            if len(line.text) <= _LONGEST_BOXED and labelled and re.search(r"(19|20)\d\d", line.text):
                 self._take_dates(line)
         left = self._left()
         if len(left) > 2 and any(is_note_on(author, left[-1].text) for author in self.authors):

@@ -13,6 +13,7 @@ from pipeline.extract.furniture import is_furniture, is_note_on, is_pointer, is_
 
 _LONGEST_LABEL = 100
 _LONGEST_CAPTION = 140
+_LONGEST_KICKER = 30
 _WORDS_OF_CAPTION = 5
 _BESIDE_DATE = 40
 _LONGEST_DATELINE = 140
@@ -80,7 +81,7 @@ def trim(
     for number, block in enumerate(blocks):
         if number < _BEGINNING and long <= 1:
             # The date may stand below the summary, the first long block; other labels don't.
-            is_label = _is_dateline(block) or (long == 0 and (_key(block) == title or _is_opening(block)))
+            is_label = _is_dateline(block) or (long == 0 and (_repeats(block, title) or _is_opening(block)))
             if is_label:
                 removed.append(block)
                 continue
@@ -148,6 +149,14 @@ def _is_byline(block: str, authors: tuple[str, ...]) -> bool:
     for author in authors:
         rest = rest.replace(author.casefold(), " ")
     return rest != block.casefold() and _BETWEEN_NAMES.fullmatch(rest) is not None
+
+
+def _repeats(block: str, title: str) -> bool:
+    """Whether a line is the headline, maybe behind a word or two ("Fund im Harz Förster findet …")."""
+    key = _key(block)
+    return key == title or (
+        len(title) > _LONGEST_KICKER and key.endswith(title) and len(key) - len(title) <= _LONGEST_KICKER
+    )
 
 
 def _is_opening(block: str) -> bool:
