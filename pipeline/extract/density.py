@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
@@ -203,9 +204,10 @@ def lines_aside(tree: HtmlElement) -> frozenset[str]:
     """The short lines of a page that stand in boxes around the story or are nothing but a link."""
     most = _FURNITURE_SHARE * prose_length(tree)
     blocks = _blocks(tree)
+    acting = _acting(tree)
     lines = {block.text for block in blocks if block.links > _MOSTLY_LINK * len(block.text)}
     for box in tree.iter("div", "section", "aside", "form", "nav", "ul", "p"):
-        if _is_furniture(box) and prose_length(box) <= most:
+        if _is_furniture(box, acting) and prose_length(box) <= most:
             for element in box.iter("p", "div", "span", "a", "li", "h2", "h3", "h4", "h5"):
                 lines.add(" ".join(element.text_content().split()))
     # A table of contents repeats the story's headings.
@@ -281,6 +283,7 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
     blocks: list[_Block] = []
     counter = 0
     most = _FURNITURE_SHARE * prose_length(tree)
+    acting = _acting(tree)
     stack: list[tuple[HtmlElement, tuple[int, ...], HtmlElement | None]] = [
         (body if body is not None else tree, (), None)
     ]
@@ -292,7 +295,7 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
         if caption := _caption(element):
             blocks.append(_Block(element, caption, 0, ancestors, is_caption=True))
             continue
-        if _is_furniture(element) and prose_length(element) <= most:
+        if _is_furniture(element, acting) and prose_length(element) <= most:
             continue
         counter += 1
         own = (*ancestors, counter)
@@ -358,7 +361,7 @@ def _caption(element: HtmlElement) -> str:
         if len(cells) != 1 or next(cells[0].iter("h1", "h2", "h3"), None) is not None:
             return ""
         element = cells[0]
-    elif element.tag != "figcaption" and not (element.tag in _CAPTION_TAGS and _CAPTION_NAME.search(name)):
+    elif element.tag != "figcaption" and not (element.tag in _CAPTION_TAGS and _is_caption_name(name)):
         return ""
     elif next(element.iter("img", "h1", "h2"), None) is not None:
         return ""  # the picture itself with all that belongs to it
@@ -371,18 +374,35 @@ def _name(element: HtmlElement) -> str:
     return _CAMEL.sub("-", f"{element.get('class') or ''} {element.get('id') or ''}")
 
 
-def _is_furniture(element: HtmlElement) -> bool:
+@lru_cache(maxsize=8192)  # pages repeat their names, and so do sites
+def _kind_of_name(name: str) -> str:
+    return "furniture" if _FURNITURE_NAME.search(name) else "place" if _PLACE_NAME.search(name) else ""
+
+
+@lru_cache(maxsize=8192)
+def _is_caption_name(name: str) -> bool:
+    return _CAPTION_NAME.search(name) is not None
+
+
+def _acting(tree: HtmlElement) -> frozenset[HtmlElement]:
+    """The boxes with something to press or fill in."""
+    fields = tree.iter("input", "button")
+    return frozenset(box for field in fields for box in field.iterancestors("div", "section"))
+
+
+def _is_furniture(element: HtmlElement, acting: frozenset[HtmlElement]) -> bool:
     if element.tag in _SKIPPED:
         return True
     if element.tag in ("body", "main", "article"):
         return False
     name = _name(element)
     if name != " " and len(name) < 400:
-        if _FURNITURE_NAME.search(name):
+        kind = _kind_of_name(name)
+        if kind == "furniture":
             return True
-        if _PLACE_NAME.search(name):
+        if kind == "place":
             return not _is_mostly_prose(element)
-    if element.tag in ("div", "section") and _is_widget(element):
+    if element in acting and _is_widget(element):
         return True
     style = element.get("style")
     if style and re.search(r"display:\s*none", style):
@@ -393,9 +413,9 @@ def _is_furniture(element: HtmlElement) -> bool:
 
 def _is_widget(element: HtmlElement) -> bool:
     """Whether an element is a small box to act in: an e-mail address to leave, a poll to vote in."""
-    fields = list(element.iter("input", "button"))
-    if not fields or len(element.text_content()) > _LARGEST_WIDGET:
+    if len(element.text_content()) > _LARGEST_WIDGET:
         return False
+    fields = list(element.iter("input", "button"))
     buttons = sum(1 for field in fields if field.tag == "button")
     if any(field.get("type") == "email" for field in fields) or (buttons > 1 and not prose_length(element)):
         return True

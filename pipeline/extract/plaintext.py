@@ -54,6 +54,7 @@ _LABELLED_CAPTION = re.compile(
     r"|\((?:photo|image|picture)\s+(?:by|credit)|(?:foto|fotos|bild|kuva|фото|фотография|zdjęcie|fot\.|写真|图|图片|صورة)\s*[:：]).{0,400}",
     re.IGNORECASE,
 )
+_IMAGE_SOURCE = re.compile(r"\W*image\s+(?:source|copyright),?\s.{2,80}", re.IGNORECASE)
 _AGENCY = r"(?:getty(?:\s+images)?|reuters|afp|ap(?:\s+photo)?|epa(?:-efe)?|efe|dpa|ansa|pap|tass|тасс|риа\s+новости|xinhua|新华社|shutterstock|alamy|imago|pa(?:\s+(?:wire|images))?|tt|ntb|scanpix|lehtikuva|belga|anp|keystone|bloomberg|istock)"
 _CREDIT = re.compile(
     rf"(?:[\w .'’-]{{0,40}}(?:/|\bvia\b|\|)\s*)?{_AGENCY}(?:\s*(?:/|\bvia\b)\s*[\w .'’-]{{1,40}})?", re.IGNORECASE
@@ -408,6 +409,8 @@ class _Cleaner:
                 line.taken = "furniture"
             elif _SOURCE_LINE.fullmatch(text) and not _is_sentence(re.split("[:：]", text, maxsplit=1)[1]):
                 line.taken = "source_line"
+            elif begun and _IMAGE_SOURCE.fullmatch(text):
+                line.taken = "credit"
             elif begun and _LABELLED_CAPTION.fullmatch(text):
                 line.taken = "caption"
             elif begun and (_CREDIT.fullmatch(text) or _REPORTING.fullmatch(text)):
