@@ -54,6 +54,7 @@ _WIDE = re.compile("[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-
 _PROSE_SHARE = 0.7
 _WORDS_OF_HEADLINE = 4
 _HEADINGS_LEFT = 2
+_LARGEST_BOX = 500
 _NEAR = 6
 _LABEL = re.compile(r"[^.!?:\n]{2,25}[:：]\s*")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -208,11 +209,17 @@ def lines_aside(tree: HtmlElement) -> frozenset[str]:
     lines = {block.text for block in blocks if block.links > _MOSTLY_LINK * len(block.text)}
     for box in tree.iter("div", "section", "aside", "form", "nav", "ul", "p"):
         if _is_furniture(box, acting) and prose_length(box) <= most:
-            for element in box.iter("p", "div", "span", "a", "li", "h2", "h3", "h4", "h5"):
-                lines.add(" ".join(element.text_content().split()))
+            lines.update(_lines_of_box(box))
     # A table of contents repeats the story's headings.
     story = {line for block in blocks if not block.links for line in block.text.split("\n")}
     return frozenset(line for line in lines - story if len(line) <= _LONGEST_TEASER)
+
+
+def _lines_of_box(box: HtmlElement) -> set[str]:
+    if len(box) and sum(1 for _ in itertools.islice(box.iter(), _LARGEST_BOX)) == _LARGEST_BOX:
+        return set()
+    elements = box.iter("p", "div", "span", "a", "li", "h2", "h3", "h4", "h5")
+    return {" ".join(element.text_content().split()) for element in elements}
 
 
 def _captions(blocks: list[_Block], inside: list[int]) -> tuple[str, ...]:
@@ -284,9 +291,7 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
     counter = 0
     most = _FURNITURE_SHARE * prose_length(tree)
     acting = _acting(tree)
-    stack: list[tuple[HtmlElement, tuple[int, ...], HtmlElement | None]] = [
-        (body if body is not None else tree, (), None)
-    ]
+    stack: list[tuple[HtmlElement, tuple[int, ...], int]] = [(body if body is not None else tree, (), 0)]
     while stack:
         element, ancestors, linked = stack.pop()
         tag = element.tag
@@ -300,7 +305,7 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
         counter += 1
         own = (*ancestors, counter)
         if tag == "a" and element.get("href") is not None:
-            linked = element
+            linked = len(" ".join(element.text_content().split()))
         if tag in _HEADINGS or (
             tag in _BLOCKS
             and not any(
@@ -344,11 +349,9 @@ def _blocks(tree: HtmlElement) -> list[_Block]:
     return blocks
 
 
-def _linked(text: str, link: HtmlElement | None) -> int:
+def _linked(text: str, link_length: int) -> int:
     """How much of a block is link where it stands in one: all, unless the link holds more blocks than this."""
-    if link is None:
-        return 0
-    return len(text) if len(text) >= _ALL_LINK * len(" ".join(link.text_content().split())) else 0
+    return len(text) if link_length and len(text) >= _ALL_LINK * link_length else 0
 
 
 def _caption(element: HtmlElement) -> str:
