@@ -100,13 +100,15 @@ _BEFORE_NAMES = re.compile(
 )
 # What bylines go on with once the names are over.
 _AFTER_NAMES = re.compile(
-    r"\s*(?:[⋅•·|–—(]|\s-\s|\b(?:updated|published|posted|view (?:all|profile|bio)|view$|follow|min(?:ute)?s? read|read more|founder\b|last updated|reviewed by|edited by|fact[- ]checked)\b).*$",
+    r"\s*(?:[⋅•·|–—(]|\s-\s|\b(?:updated|published|posted|view (?:all|profile|bio)|view$|follow|min(?:ute)?s? read|read more|founder\b|last updated|reviewed by|edited by|fact[- ]checked)\b).*$"
+    r"|\s*(?:기자|記者|记者)$",  # "reporter", which stands behind the name there
     re.IGNORECASE,
 )
 _NOT_THE_AUTHOR = re.compile(
     r"comment|bio|avatar|image|photo|social|related|list|title|date|link-?list|footer|reviewer|quote|testimonial"
 )
-_AUTHOR_NAME = re.compile(r"author[-_]*name|\bauthor\b|byline")
+_AUTHOR_MARK = re.compile(r"author|byline|autor|\bwriter\b|\breporter\b|\bjournalist\b|signature")
+_AUTHOR_NAME = re.compile(r"author[-_]*name|\bauthor\b|byline|\bwriter\b")
 _WRITTEN_BY = re.compile(
     r"written by|author|by|(?:geschrieben|verfasst) von|autor|écrit par|auteur|escrito por|escrit per|scritto da|autore|geschreven door|skre[vb]et a[fv]|skriv(?:en|et) av|napisane przez",
     re.IGNORECASE,
@@ -380,18 +382,30 @@ def authors(
 ) -> tuple[tuple[str, ...], str]:
     """The people who wrote the article, and the origin of that; empty where nobody is named.
 
-    Where machines are told an organisation, a person named by the page itself comes first.
+    Where machines are told an organisation, a person named by the page itself comes first; what is signed by nobody
+    but the site has the site as its author.
     """
-    second: tuple[tuple[str, ...], str] = ((), "")
+    organizations = tuple(dict.fromkeys(_jsonld_people(stated, _stated_author(stated), people=False)))[:MAX_AUTHORS]
+    second = (organizations, "jsonld") if organizations else ((), "")
     for origin, values in _author_statements(tree, stated, bylines):
         names = tuple(dict.fromkeys(name for value in values for name in split_names(value)))[:MAX_AUTHORS]
         people = tuple(name for name in names if not _is_organization(name, stated, site))
         if people:
-            return people, origin
+            return _as_shown(people, bylines), origin
         if names and not second[0]:
             second = names, origin
     names = tuple(dict.fromkeys(name for value in facts.authors for name in split_names(value)))[:MAX_AUTHORS]
     return (names, "source") if names else second
+
+
+def _stated_author(stated: Structured) -> Any:
+    return stated.article.get("author") or stated.article.get("creator")
+
+
+def _as_shown(names: tuple[str, ...], bylines: list[str]) -> tuple[str, ...]:
+    """Names in capitals as the byline has them, where it has them otherwise."""
+    shown = {name.casefold(): name for value in bylines for name in split_names(value)}
+    return tuple(shown.get(name.casefold(), name) if name.isupper() else name for name in names)
 
 
 def _is_organization(name: str, stated: Structured, site: str | None) -> bool:
@@ -494,7 +508,7 @@ def modified_statements(tree: HtmlElement, stated: Structured) -> Iterator[State
 
 
 def _author_statements(tree: HtmlElement, stated: Structured, bylines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    yield "jsonld", list(_jsonld_people(stated, stated.article.get("author") or stated.article.get("creator")))
+    yield "jsonld", list(_jsonld_people(stated, _stated_author(stated), people=True))
     if cited := stated.meta.get("citation_author") or stated.meta.get("citation_authors"):
         yield "meta", [_first_name_first(value) for value in dict.fromkeys(cited)]
     values = [v for name in _AUTHOR_META for v in stated.meta.get(name, ()) if not v.startswith(("http", "@"))]
@@ -550,7 +564,7 @@ def _marked_authors(tree: HtmlElement) -> list[str]:
     best: list[str] = []
     for element in tree.iter("a", "span", "div", "p", "address", "strong", "h3", "h4", "h5", "li", "b"):
         marks = f"{element.get('class') or ''} {element.get('id') or ''} {element.get('rel') or ''}".lower()
-        if "author" not in marks and "byline" not in marks and "autor" not in marks:
+        if not _AUTHOR_MARK.search(marks):
             continue
         if _NOT_THE_AUTHOR.search(marks):
             continue
@@ -569,10 +583,12 @@ def _first_name_first(name: str) -> str:
     return f"{first.strip()} {last.strip()}" if comma and "," not in first and first.strip() else name
 
 
-def _jsonld_people(stated: Structured, value: Any) -> Iterator[str]:
+def _jsonld_people(stated: Structured, value: Any, *, people: bool) -> Iterator[str]:
+    """The names of the authors that are people (or of unstated kind), or else those that are organisations."""
     for item in (value if isinstance(value, list) else [value])[:MAX_AUTHORS]:
         item = stated.resolve(item)
-        if (text := text_of(item, 200)) and not text.startswith("http"):
+        is_person = not (isinstance(item, dict) and _SITE_TYPES & set(types_of(item)))
+        if is_person is people and (text := text_of(item, 200)) and not text.startswith("http"):
             yield text
 
 

@@ -39,6 +39,7 @@ ARTICLE_TYPES = frozenset(
         "TechArticle",
         "Report",
         "LiveBlogPosting",
+        "SocialMediaPosting",
         "MedicalScholarlyArticle",
         "Review",
         "CriticReview",

@@ -37,7 +37,13 @@ _CONTAINER = re.compile(r"(?:our |the )?(?:blogs?|articles?|posts?|news|stories|
 _LABEL = re.compile(r"(?:categor(?:y|ies)|kategorien?|cat[ée]gories?|categor[íi]as?|rubrik)\s*:\s*", re.IGNORECASE)
 _MACHINE_LABEL = re.compile(r"[a-z][A-Za-z_-]*: ?\S")
 _FOLDER = re.compile(r"/(tags?|categor(?:y|ies))/[^/?#]+", re.IGNORECASE)
-_BREADCRUMB = re.compile(r"bread-?crumbs?|fil-?d?-?ariane|migas(?:-de-pan)?|brotkrumen|brödsmulor", re.IGNORECASE)
+_HOME = re.compile(
+    r"home ?(?:page)?|start(?:seite|sida|side)?|main|inicio|início|portada|accueil|pagina iniziale|voorpagina|forside|etusivu|strona główna|главная|首页|首頁|トップ|ホーム|홈",
+    re.IGNORECASE,
+)
+_BREADCRUMB = re.compile(
+    r"bread-?crumbs?|\bcrumbs?\b|fil-?d?-?ariane|migas(?:-de-pan)?|brotkrumen|brödsmulor", re.IGNORECASE
+)
 
 
 def section(
@@ -126,9 +132,7 @@ def _is_home(name: str, address: str, number: int) -> bool:
     if address and leads_home(address):
         return True
     # Without an address, the first of three and more is taken for the home page whatever it is called.
-    return not address or bool(
-        re.fullmatch(r"home ?(?:page)?|start(?:seite)?|main|inicio|accueil", name, re.IGNORECASE)
-    )
+    return not address or bool(_HOME.fullmatch(name))
 
 
 def _breadcrumb_shown(tree: HtmlElement) -> list[str]:
@@ -138,7 +142,9 @@ def _breadcrumb_shown(tree: HtmlElement) -> list[str]:
         if not _BREADCRUMB.search(marks) or len(element.text_content()) > 600:
             continue
         links = [link for link in element.iter("a") if plain(link.text_content()[:200])]
-        if len(links) >= 2 and leads_home(links[0].get("href") or ""):
+        if len(links) >= 2 and (
+            leads_home(links[0].get("href") or "") or _HOME.fullmatch(plain(links[0].text_content()))
+        ):
             return [plain(link.text_content()[:200]) for link in links[1:4]]
     return []
 
