@@ -26,7 +26,7 @@ from training.corpora import LABELS
 from training.corpora_by_language import DEV_NAMES, LANGUAGES, TEST_NAMES, load
 from training.examples import evaluate, words_per_second
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 CARD = """# xx_news_sm {version}
 
 Finds persons (`PER`), places (`LOC`) and organizations (`ORG`) in Portuguese, German, Russian, Swedish, Danish,
