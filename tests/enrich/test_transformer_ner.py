@@ -100,6 +100,13 @@ def test_windows_end_between_paragraphs_and_sentences(model: EntityModel) -> Non
     assert sum(len(text.split()) for text in found) == sum(not token.is_space for token in doc)
 
 
+def test_no_window_is_longer_than_the_network_reads(model: EntityModel) -> None:
+    """Also where the last good place to cut is far back and a word of many pieces follows."""
+    tokenizer = model.nlp.get_pipe("transformer_ner")._tokenizer  # type: ignore[attr-defined]
+    doc = model.nlp.make_doc("A of " + "Rome " * 8 + "Antidisestablishmentarianism " + "Rome " * 20)
+    assert max(len(window.pieces) for window in windows(doc, tokenizer, 12)) <= 12
+
+
 def test_the_best_sequence_obeys_the_transitions() -> None:
     """The inside of a name never follows anything but that name, even where it scores best by itself."""
     never = -10_000.0
