@@ -1,9 +1,9 @@
 """Measure entities and places of written documents from raw text, in the way runs make them.
 
-``python -m benchmarks.eval_documents [FOLDER ...] [--model en_news_sm en_news_acc] [--errors]`` prints a Markdown row for
-each model: B-cubed over mentions (one that is missed, made up or of the wrong type counts as wrong), marked places with
-the right country, a wrong one, none, or not found at all, and persons and places that the text doesn't have. Documents
-are marked as those of ``tests/data/enrich/entities`` are; ``config/entities.toml`` is applied.
+``python -m benchmarks.eval_documents [FOLDER ...] [--model en_news_sm en_news_acc] [--errors]`` prints a Markdown row
+for each model: B-cubed over mentions (one that is missed, made up or of the wrong type counts as wrong), marked places
+with the right country, a wrong one, none, or not found at all, and persons and places that the text doesn't have.
+Documents are marked as those of ``tests/data/enrich/entities`` are; ``config/entities.toml`` is applied.
 """
 
 # ruff: noqa: E402 - thread limits are set before numpy is imported
