@@ -32,7 +32,7 @@ from training.corpora import LABELS, OTHER, Sentence
 from training.corpora_by_language import LANGUAGES, Corpora, load
 from training.examples import evaluate, example
 from training.scores import Scores
-from training.variation import join
+from training.variation import join, with_other_names
 
 REPEATS = {"pt": 1, "de": 2, "ru": 2, "sv": 1, "da": 1, "no": 2, "fi": 1, "en": 1}
 """How often a language's sentences come in an epoch. English ones teach names and their surroundings."""
@@ -68,19 +68,11 @@ class Variation:
 
     def __call__(self, sentence: Sentence, language: str, chance: float) -> Sentence:
         """The sentence with some names replaced."""
-        marked = sorted([(*s, True) for s in sentence.spans] + [(*u, False) for u in sentence.unknown])
-        text, spans, unknown, position = "", [], [], 0
-        for start, end, label, known in marked:
-            if start < position:
-                continue
-            text += sentence.text[position:start]
-            name = sentence.text[start:end]
-            if known and self.rng.random() < chance:
-                name = self.rng.choice(self.pool.get(self._kind(language, label, name), [name]))
-            (spans if known else unknown).append((len(text), len(text) + len(name), label))
-            text += name
-            position = end
-        return Sentence(text + sentence.text[position:], tuple(spans), sentence.source, tuple(unknown))
+
+        def other(name: str, label: str) -> str:
+            return self.rng.choice(self.pool.get(self._kind(language, label, name), [name]))
+
+        return with_other_names(sentence, self.rng, chance, other)
 
 
 def texts(training: dict[str, list[Sentence]], rng: random.Random, vary: Variation, chance: float) -> list[Sentence]:

@@ -19,7 +19,6 @@ import argparse
 import copy
 import json
 import random
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from pipeline.enrich.transformer_ner import Window, pieces_by_word, window
 from training.corpora import Sentence
 from training.corpora_in_english import load
 from training.examples import example
-from training.train_transformer import LONGEST, Lesson, Model, at_words, grouped, lessons, report, restore, tensors
+from training.train_transformer import LONGEST, Lesson, Model, at_words, grouped, lessons, optimize, restore, tensors
 from training.transformer import TAGS, Network
 from training.variation import Variation, restyled, texts, typeset
 
@@ -218,43 +217,24 @@ def train(corpora: Path, trained: Path, target: Path, a: argparse.Namespace) -> 
     tokenizer, kept = reduced(teacher.tokenizer, (s.text for found in training.values() for s in found))
     print(f"{len(kept)} word pieces", flush=True)
     model = student(teacher, tokenizer, kept, a.layers)
-    samples = {name: sentences[:: max(1, len(sentences) // 400)] for name, sentences in evaluation.items()}
-    groups = parameters(model, a.rate)
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
-    average = model.copy()
     vary = Variation(rng, [s for found in training.values() for s in found])
     repeats = {"gmb": a.gmb, "ewt": a.repeats, "redocred": a.repeats, "wnut": 1.0, "btc": 0.5}
-    started, step, seen, loss_sum, counted = time.monotonic(), 0, 0, 0.0, 0
-    for number in range(a.epochs):
-        chosen = [t for t in texts(training, repeats, rng, 0.4) if t.spans or t.unknown or rng.random() < a.plain]
-        for position in range(0, len(chosen), 2000):
-            items: list[Pair] = []
-            for text in chosen[position : position + 2000]:
-                varied = vary(text, 0.4) if rng.random() < 0.5 else text
-                items += pairs(model, teacher.tokenizer, restyled(typeset(varied, rng), rng, 0.08), varied)
-            for group in grouped(items, a.batch, rng):
-                model.network.train()
-                step += 1
+
+    def batches() -> Iterator[tuple[float, list[Pair]]]:
+        for number in range(a.epochs):
+            chosen = [t for t in texts(training, repeats, rng, 0.4) if t.spans or t.unknown or rng.random() < a.plain]
+            for position in range(0, len(chosen), 2000):
+                items: list[Pair] = []
+                for text in chosen[position : position + 2000]:
+                    varied = vary(text, 0.4) if rng.random() < 0.5 else text
+                    items += pairs(model, teacher.tokenizer, restyled(typeset(varied, rng), rng, 0.08), varied)
                 done = (number + position / len(chosen)) / a.epochs
-                for settings in groups:
-                    settings["lr"] = settings["highest"] * min(1.0, step / 200) * (1 - done)
-                value = loss(model, teacher, group, a)
-                optimizer.zero_grad()
-                value.backward()
-                torch.nn.utils.clip_grad_norm_([p for settings in groups for p in settings["params"]], 1.0)
-                optimizer.step()
-                average.follow(model, min(0.998, step / (step + 10)))
-                loss_sum, counted, seen = loss_sum + value.item(), counted + 1, seen + len(group)
-                if step % a.every == 0:
-                    minutes = (time.monotonic() - started) / 60
-                    print(
-                        f"epoch {number}, step {step}, {minutes:.1f} min, {seen} windows, {done:.2f} done, "
-                        f"loss {loss_sum / counted:.3f}"
-                    )
-                    report(average, samples)
-                    loss_sum, counted = 0.0, 0
-                    average.save(target, {"step": step})
-    average.save(target, {"step": step})
+                yield from ((done, group) for group in grouped(items, a.batch, rng))
+
+    optimize(
+        model, parameters(model, a.rate), batches(), lambda group: loss(model, teacher, group, a), target, evaluation,
+        warm_up=200, every=a.every,
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import copy
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -239,6 +239,47 @@ def epoch(
     return [restyled(vary(t, 0.4) if rng.random() < 0.5 else t, rng) for t in chosen]
 
 
+def optimize(
+    model: Model,
+    groups: list[dict[str, Any]],
+    batches: Iterator[tuple[float, list[AnyLesson]]],
+    loss: Callable[[list[AnyLesson]], Tensor],
+    target: Path,
+    evaluation: dict[str, list[Sentence]],
+    *,
+    warm_up: int,
+    every: int,
+) -> None:
+    """Train until ``batches`` end, which come with the share that is done, and write the averaged weights.
+
+    ``groups`` are parameters with their ``highest`` rates, reached after ``warm_up`` steps and falling to nothing.
+    ``every`` so many steps samples of ``evaluation`` are measured, to show how it goes, and the weights written.
+    """
+    samples = {name: sentences[:: max(1, len(sentences) // 400)] for name, sentences in evaluation.items()}
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
+    average = model.copy()
+    started, step, seen, loss_sum, counted = time.monotonic(), 0, 0, 0.0, 0
+    for done, group in batches:
+        model.network.train()
+        step += 1
+        for settings in groups:
+            settings["lr"] = settings["highest"] * min(1.0, step / warm_up) * (1 - done)
+        value = loss(group)
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_([p for settings in groups for p in settings["params"]], 1.0)
+        optimizer.step()
+        average.follow(model, min(0.998, step / (step + 10)))
+        loss_sum, counted, seen = loss_sum + value.item(), counted + 1, seen + len(group)
+        if step % every == 0:
+            minutes = (time.monotonic() - started) / 60
+            print(f"step {step}, {minutes:.1f} min, {seen} windows, {done:.2f} done, loss {loss_sum / counted:.3f}")
+            report(average, samples)
+            loss_sum, counted = 0.0, 0
+            average.save(target, {"step": step})
+    average.save(target, {"step": step})
+
+
 def train(folder: Path, target: Path, a: argparse.Namespace) -> None:
     """Train, measure on the way, keep the end."""
     torch.manual_seed(a.seed)
@@ -247,53 +288,32 @@ def train(folder: Path, target: Path, a: argparse.Namespace) -> None:
     training, evaluation = load(folder)
     repeats = {"gmb": a.gmb, "ewt": a.gold, "redocred": a.gold, "wnut": 1.0, "btc": 0.5}
     print({name: len(found) for name, found in training.items()}, flush=True)
-    samples = {name: sentences[:: max(1, len(sentences) // 400)] for name, sentences in evaluation.items()}
     model = Model(tokens(), pieces(), Network.begin(), Chain())
-    network, chain = model.network, model.chain
-    groups = parameters(network, chain, a.rate)
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
-    average = model.copy()
+    groups = parameters(model.network, model.chain, a.rate)
     vary = Variation(rng, [s for found in training.values() for s in found])
-    started, step, seen = time.monotonic(), 0, 0
-    loss_sum, counted = 0.0, 0
-    for number in range(a.epochs):
-        chosen = epoch(training, repeats, vary, rng, a.plain)
-        position = 0
-        while position < len(chosen):
-            part = chosen[position : position + 2000]
-            position += len(part)
-            items = [lesson for text in part for lesson in lessons(model.nlp, model.tokenizer, text)]
-            for group in grouped(items, a.batch, rng):
-                network.train()
-                step += 1
+
+    def batches() -> Iterator[tuple[float, list[Lesson]]]:
+        for number in range(a.epochs):
+            chosen = epoch(training, repeats, vary, rng, a.plain)
+            position = 0
+            while position < len(chosen):
+                part = chosen[position : position + 2000]
+                position += len(part)
+                items = [lesson for text in part for lesson in lessons(model.nlp, model.tokenizer, text)]
                 done = (number + position / len(chosen)) / a.epochs
-                for settings in groups:
-                    settings["lr"] = settings["highest"] * min(1.0, step / 300) * max(0.0, 1 - done)
-                found = [lesson.window for lesson in group]
-                scores, lengths = model.scores(found)
-                possible = torch.ones_like(scores, dtype=torch.bool)
-                for row, lesson in enumerate(group):
-                    for word, tags in enumerate(lesson.possible):
-                        if len(tags) == 1:
-                            possible[row, word] = False
-                            possible[row, word, tags[0]] = True
-                loss = chain.loss(scores, lengths, possible).sum() / lengths.sum() * 25
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
-                optimizer.step()
-                average.follow(model, min(0.998, step / (step + 10)))
-                loss_sum, counted, seen = loss_sum + loss.item(), counted + 1, seen + len(found)
-                if step % a.every == 0:
-                    minutes = (time.monotonic() - started) / 60
-                    print(
-                        f"epoch {number}, step {step}, {minutes:.1f} min, {seen} windows, {done:.2f} done, "
-                        f"loss {loss_sum / counted:.3f}"
-                    )
-                    report(average, samples)
-                    loss_sum, counted = 0.0, 0
-                    average.save(target, {"step": step})
-    average.save(target, {"step": step})
+                yield from ((done, group) for group in grouped(items, a.batch, rng))
+
+    def loss(group: list[Lesson]) -> Tensor:
+        scores, lengths = model.scores([lesson.window for lesson in group])
+        possible = torch.ones_like(scores, dtype=torch.bool)
+        for row, lesson in enumerate(group):
+            for word, tags in enumerate(lesson.possible):
+                if len(tags) == 1:
+                    possible[row, word] = False
+                    possible[row, word, tags[0]] = True
+        return model.chain.loss(scores, lengths, possible).sum() / lengths.sum() * 25
+
+    optimize(model, groups, batches(), loss, target, evaluation, warm_up=300, every=a.every)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from training import names
@@ -26,19 +26,7 @@ class Variation:
 
     def __call__(self, sentence: Sentence, chance: float) -> Sentence:
         """The sentence with some names replaced."""
-        marked = sorted([(*s, True) for s in sentence.spans] + [(*u, False) for u in sentence.unknown])
-        text, spans, unknown, position = "", [], [], 0
-        for start, end, label, known in marked:
-            if start < position:
-                continue
-            text += sentence.text[position:start]
-            name = sentence.text[start:end]
-            if known and self.rng.random() < chance:
-                name = self.other(name, label)
-            (spans if known else unknown).append((len(text), len(text) + len(name), label))
-            text += name
-            position = end
-        return Sentence(text + sentence.text[position:], tuple(spans), sentence.source, tuple(unknown))
+        return with_other_names(sentence, self.rng, chance, self.other)
 
     def other(self, name: str, label: str) -> str:
         """Another name of the same kind and about the same length."""
@@ -51,6 +39,25 @@ class Variation:
         if label == "LOC":
             return self.rng.choice(self.rng.choices(self.places, (1, 2, 3, 3))[0])
         return self.rng.choice(self.organizations) if label == "ORG" else name
+
+
+def with_other_names(
+    sentence: Sentence, rng: random.Random, chance: float, other: Callable[[str, str], str]
+) -> Sentence:
+    """The sentence with each of its names, by ``chance``, replaced by ``other(name, label)``."""
+    marked = sorted([(*s, True) for s in sentence.spans] + [(*u, False) for u in sentence.unknown])
+    text, spans, unknown, position = "", [], [], 0
+    for start, end, label, known in marked:
+        if start < position:
+            continue
+        text += sentence.text[position:start]
+        name = sentence.text[start:end]
+        if known and rng.random() < chance:
+            name = other(name, label)
+        (spans if known else unknown).append((len(text), len(text) + len(name), label))
+        text += name
+        position = end
+    return Sentence(text + sentence.text[position:], tuple(spans), sentence.source, tuple(unknown))
 
 
 def texts(
