@@ -26,6 +26,8 @@ from pipeline.urls import believable_canonical, canonicalize
 MAX_CHARACTERS = 10_000_000
 MAX_DEPTH = 200
 """libxml2 gives up on deeper trees without a word; wrappers that say nothing are dropped from such pages first."""
+_WORDS_OF_A_HEADING = 4
+"""Hyphens in an id that make it one spelled from a heading."""
 
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,[A-Za-z0-9+/=\s]{1000,}")
 _WRAPPERS = re.compile(
@@ -198,7 +200,21 @@ def parse(text: str) -> HtmlElement | None:
         tree = document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         return None
+    _drop_misleading_names(tree)
     return tree
+
+
+def _drop_misleading_names(tree: HtmlElement) -> None:
+    """Drop ids and classes whose words say nothing of what an element is for, before anybody goes by them.
+
+    An id that spells a heading ("menu-ideas-for-the-cold-months") is there to be linked to, and makes no menu; a class that
+    is a piece of CSS ("mr-[--sidebar-width]") gives a size, and makes no sidebar.
+    """
+    for element in tree.iter(etree.Element):
+        if (element.get("id") or "").count("-") >= _WORDS_OF_A_HEADING:
+            del element.attrib["id"]
+        if "[" in (names := element.get("class") or ""):
+            element.set("class", " ".join(name for name in names.split() if "[" not in name))
 
 
 def _nesting(text: str) -> int:

@@ -103,8 +103,6 @@ _SKIPPED = frozenset("script style template noscript svg select option nav foote
 _WRAPPERS = frozenset({"nav", "button", "noscript"})  # one that is never closed swallows the page
 _MACHINE_DATES = {"time": "datetime", "abbr": "title"}
 _SKIPPED_CLASS = re.compile(r"related|recent|sidebar|comments|carousel|recommend|popular|trending", re.I)
-_COMPUTED_CLASS = re.compile(r"\S*[\[(]\S*")
-"""A class that is a piece of CSS ("mr-[--sidebar-width]") speaks of a size, not of what the element holds."""
 _MAIN_SHARE = 0.3
 """What holds more of a page's prose than this is its main part, whatever its class is called ("max-w-sidebar")."""
 _CLASSES_ASKED = 50  # such parts of a page are asked how much prose they hold; beyond, the class decides
@@ -322,7 +320,7 @@ def _is_of_the_article(element: HtmlElement) -> bool:
 
 
 def _is_aside(element: HtmlElement) -> bool:
-    return bool(_SKIPPED_CLASS.search(_COMPUTED_CLASS.sub("", element.get("class") or "")))
+    return bool(_SKIPPED_CLASS.search(element.get("class") or ""))
 
 
 def _key(text: str) -> str:
