@@ -185,7 +185,7 @@ def test_search_forgives_and_limits(filled: Installation) -> None:
     limited = filled.news_json("search", "council", "--limit", "1")
     assert len(limited["hits"]) == 1 < limited["total"]
     assert filled.news_json("search", "council", "--source", "elsewhere") == {
-        "total": 0, "hits": [], "facets": {name: [] for name in limited["facets"]},
+        "total": 0, "notes": [], "hits": [], "facets": {name: [] for name in limited["facets"]},
     }  # fmt: skip
 
 
