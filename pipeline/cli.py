@@ -307,7 +307,7 @@ def print_hits(hits: Iterable[SearchHit], console: Console) -> None:
         others = f" · {hit.others} more like it" if hit.others else ""
         others += " · found by meaning" if hit.by_meaning else ""
         console.print(f"[dim]{when} · {hit.language} · {escape(hit.url or hit.path or hit.id)}{others}[/]")
-        for passage in [passage for passages in hit.highlights.values() for passage in passages][:2]:
+        for passage in hit.passages(2):
             marked = escape(" ".join(passage.split())).replace("<em>", "[bold yellow]").replace("</em>", "[/]")
             console.print(f"  … {marked} …")
 

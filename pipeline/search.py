@@ -184,6 +184,11 @@ class SearchHit:
     others: int = 0
     by_meaning: bool = False
 
+    def passages(self, most: int) -> list[str]:
+        """The passages of the text in which the words were found, each once: a description often repeats the body."""
+        found = (text for name in ("body", "description", "captions") for text in self.highlights.get(name, ()))
+        return list(dict.fromkeys(found))[:most]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResults:

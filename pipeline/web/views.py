@@ -208,9 +208,8 @@ def segments(text: str) -> list[Segment]:
 
 def passages(hit: SearchHit, most: int = 3) -> list[list[Segment]]:
     """What a list shows of an article: the passages in which the words were found, else its description."""
-    found = [text for name in ("body", "description", "captions") for text in hit.highlights.get(name, ())]
-    if found:
-        return [segments(text) for text in found[:most]]
+    if found := hit.passages(most):
+        return [segments(text) for text in found]
     return [[(hit.description[:400], False)]] if hit.description else []
 
 

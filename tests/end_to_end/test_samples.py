@@ -234,6 +234,17 @@ def test_searches_stem_in_every_language(first_run: SampleRun) -> None:
 # --------------------------------------------------------------- in this order: they go on from one another
 
 
+def test_a_passage_is_shown_once(first_run: SampleRun) -> None:
+    """Where the description repeats a sentence of the body, a list of results has it once."""
+    from pipeline.search import SearchRequest, search
+
+    request = SearchRequest(query="sanctioned", prefix=first_run.installation.prefix)
+    (hit,) = search(first_run.installation.services().elasticsearch, request).hits
+    assert set(hit.highlights["body"]) & set(hit.highlights["description"]), "the sample no longer repeats itself"
+    shown = hit.passages(3)
+    assert len(shown) == len(set(shown)) > 0
+
+
 def test_a_second_run_finds_everything_unchanged(first_run: SampleRun) -> None:
     """Running again writes nothing: every article is unchanged, the index is the same, no raw page is kept twice."""
     archived = first_run.installation.services().archive.files()
