@@ -32,7 +32,7 @@ from training.examples import evaluate, words_per_second
 from training.train_transformer import LONGEST, Model, restore
 from training.transformer import TAGS, Reader
 
-VERSIONS = {"en_news_acc": "1.1.0", "en_news_sm": "2.0.0"}
+VERSIONS = {"en_news_acc": "1.2.0", "en_news_sm": "2.0.0"}
 
 CARD = """# {name} {version}
 
