@@ -278,7 +278,8 @@ def clean_mentions(
     found: list[Mention] = []
     taken = 0
     common = set(re.findall(rf"\b[^\W\d_{_CAPITALS}]+\b", body))
-    for mention in sorted(mentions, key=lambda m: (m.start, -m.end)):
+    whole = sorted(mentions, key=lambda m: (m.start, -m.end))
+    for mention in (part for m in whole for part in (_body_and_officer(m) if language == "en" else [m])):
         cleaned = _clean(mention, body, language)
         if cleaned is None or cleaned.start < taken or fold(cleaned.text) in blocked:
             continue
@@ -287,6 +288,23 @@ def clean_mentions(
         found.append(cleaned)
         taken = cleaned.end
     return found
+
+
+_OFFICER = re.compile(
+    rf"([{_CAPITALS}].*?) (?:Secretary[- ]General|Director[- ]General|President|Chief Executive|CEO|Chair(?:man|woman)?"
+    rf"|[Cc]hief|[Bb]oss|[Ss]pokes(?:man|woman|person)) ([{_CAPITALS}][\w’'-]+(?: [{_CAPITALS}][\w’'-]+){{1,2}})"
+)
+
+
+def _body_and_officer(mention: Mention) -> list[Mention]:
+    """A body and who speaks for it, where a model took them for one ("UN Secretary-General Ban Ki-moon")."""
+    named = _OFFICER.fullmatch(mention.text) if mention.type is EntityType.ORGANIZATION else None
+    if named is None:
+        return [mention]
+    return [
+        replace(mention, text=named[1], end=mention.start + named.end(1)),
+        replace(mention, text=named[2], type=EntityType.PERSON, start=mention.start + named.start(2)),
+    ]
 
 
 def _clean(mention: Mention, body: str, language: str) -> Mention | None:

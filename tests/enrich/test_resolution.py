@@ -175,6 +175,20 @@ def test_hyphenated_pairs_are_two_persons() -> None:
     assert [m.text for m in entities["Donald Trump"].mentions] == ["Donald Trump", "Trump"]
 
 
+def test_a_body_and_who_speaks_for_it_are_two() -> None:
+    """One mention of "UN Secretary-General Ban Ki-moon" is an organization and a person; a hotel is no person."""
+    body = "UN Secretary-General Ban Ki-moon came. The Harbour Union President Hotel did not."
+    found = [
+        organization(body, "UN Secretary-General Ban Ki-moon"),
+        organization(body, "Harbour Union President Hotel"),
+    ]
+    assert {(e.name, e.type) for e in resolve(found, body=body)} == {
+        ("UN", EntityType.ORGANIZATION),
+        ("Ban Ki-moon", EntityType.PERSON),
+        ("Harbour Union President Hotel", EntityType.ORGANIZATION),
+    }
+
+
 def test_what_is_no_name_makes_no_entity() -> None:
     """Common words, demonyms, titles alone, directions and page furniture stay out of the facets."""
     body = "Scroll down. A bid for a berth to curry favour. The Russian envoy and the Minister spoke of the North."
