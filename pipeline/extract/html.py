@@ -74,6 +74,11 @@ class _Address:
     canonical: str | None
     origin: str
 
+    @property
+    def best(self) -> str | None:
+        """The address that the page gives itself, else the one it was found at."""
+        return self.canonical or self.own
+
 
 def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     """The article of an HTML page. Raises ArticleRejected where there is none."""
@@ -84,10 +89,10 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
     title = next(tree.iter("title"), None)
     stated = read_structured(tree, title.text_content()[:500] if title is not None else None)
     address = _address(page, stated)
-    domain = metadata.domain_of(address.canonical or address.own)
-    publisher = metadata.publisher(tree, stated, address.canonical or address.own)
+    domain = metadata.domain_of(address.best)
+    publisher = metadata.publisher(tree, stated, address.best)
     site = publisher.value if publisher else None
-    headline = metadata.headline(tree, stated, site, domain, page.ref.facts, address.canonical or address.own)
+    headline = metadata.headline(tree, stated, site, domain, page.ref.facts, address.best)
     title_text = headline.value if headline else ""
     nearby = read_nearby(tree, title_text)
     published, modified = _dates(page, tree, stated, address, title_text, nearby)
@@ -97,12 +102,12 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
         has_authors=bool(people),
         dated_by_address=published is not None and published.source == "url",
     )
-    refuse_by_statements(stated, address.canonical or address.own, title_text, evidence)
+    refuse_by_statements(stated, address.best, title_text, evidence)
     _drop_scripts(tree)
     body = extract_body(tree, title_text, people, _article_body(stated))
     text = fix_mojibake(body.text)
     evidence = replace(evidence, link_share=body.link_share)
-    refuse_by_text(tree, stated, address.canonical or address.own, title_text, text, settings, evidence)
+    refuse_by_text(tree, stated, address.best, title_text, text, settings, evidence)
     if headline is None:
         headline = metadata.Found(text.partition("\n")[0][:200].strip(), "text")
     summary = metadata.description(stated, page.ref.facts, headline.value, site)
@@ -110,7 +115,7 @@ def extract_html(page: RawPage, settings: ExtractSettings) -> Article:
         stated, tree, headline=headline.value, site=site, beside_headline=nearby.beside_headline(), people=people
     )
     tags, tags_origin = topics.keywords(stated, tree, page.ref.facts, site)
-    image = picture.image(stated, tree, address.canonical or address.own, headline=headline.value, site=site)
+    image = picture.image(stated, tree, address.best, headline=headline.value, site=site)
     language = metadata.language(tree, stated)
     origins = {
         "headline": headline.origin, "body": body.origin, "encoding": f"{decoded.encoding} ({decoded.basis})", "canonical_url": address.origin,
@@ -149,7 +154,7 @@ def _dates(
     """When the article was published and modified, from what machines and what readers are told."""
     published = list(metadata.published_statements(tree, stated))
     modified = list(metadata.modified_statements(tree, stated))
-    url_date = date_in_url(address.canonical or address.own)
+    url_date = date_in_url(address.best)
     shown = read_datelines(tree, headline, nearby)
     if url_date:
         published.append(Statement("url", url_date))

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from lxml.html import HtmlElement
 
 from pipeline.extract.dates import Statement
-from pipeline.extract.structured import Structured, plain, text_of, types_of
+from pipeline.extract.structured import Structured, letters_of, plain, text_of, types_of
 from pipeline.models import StatedFacts
 from pipeline.urls import registered_domain
 
@@ -415,7 +415,7 @@ def _is_organization(name: str, stated: Structured, site: str | None) -> bool:
     return any(
         letters_of(text_of(node.get("name"), 200) or "") == key
         for node in stated.nodes
-        if {"Organization", "NewsMediaOrganization", "Corporation", "WebSite"} & set(types_of(node))
+        if _SITE_TYPES & set(types_of(node))
     )
 
 
@@ -606,11 +606,6 @@ def _site_names(publisher_name: str | None, domain: str | None, stated: Structur
         if {"WebSite", "Organization", "NewsMediaOrganization"} & set(types_of(node))
     }
     return {name.casefold() for name in names if name}
-
-
-def letters_of(text: str) -> str:
-    """The letters and digits of a text, case folded: what two names must share to be the same."""
-    return re.sub(r"[\W_]+", "", text.casefold())
 
 
 def _is_name(segment: str, known: set[str]) -> bool:

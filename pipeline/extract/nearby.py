@@ -13,6 +13,7 @@ from lxml.html import HtmlElement
 
 from pipeline.extract.dates import ParsedDate, find_date, parse_date
 from pipeline.extract.density import prose_length
+from pipeline.extract.structured import letters_of
 
 # How far from the headline a date line may stand, in characters of visible text.
 BEFORE_HEADLINE = 400
@@ -241,7 +242,7 @@ def _dates_in(lines: list[str], number: int, language: str) -> Iterator[DateLine
 
 def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tuple[list[str], int | None]:
     """The visible text as lines, one a block, up to some way past the headline, and the number of the headline's line."""
-    target = _key(headline)
+    target = letters_of(headline)
     lines: list[str] = []
     current: list[str] = []
     title_at: int | None = None
@@ -255,7 +256,7 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
             text = " ".join(" ".join(current).split())
             current.clear()
             if text:
-                if title_at is None and target and abs(len(text) - len(headline)) < 10 and _key(text) == target:
+                if title_at is None and target and abs(len(text) - len(headline)) < 10 and letters_of(text) == target:
                     title_at = len(lines)  # a headline in no heading
                 lines.append(text)
                 total += len(text)
@@ -285,7 +286,7 @@ def _visible_lines(tree: HtmlElement, headline: str, beyond_headline: int) -> tu
         if tag in _SKIPPED and not _is_of_the_article(element):
             continue
         if tag in ("h1", "h2", "h3") and not exact:
-            text = _key(element.text_content()[:600])
+            text = letters_of(element.text_content()[:600])
             same = (
                 bool(text)
                 and bool(target)
@@ -321,7 +322,3 @@ def _is_of_the_article(element: HtmlElement) -> bool:
 
 def _is_aside(element: HtmlElement) -> bool:
     return bool(_SKIPPED_CLASS.search(element.get("class") or ""))
-
-
-def _key(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text.casefold())

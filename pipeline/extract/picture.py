@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
-from pipeline.extract.metadata import Found, letters_of
-from pipeline.extract.structured import Structured, types_of
+from pipeline.extract.metadata import Found
+from pipeline.extract.structured import Structured, letters_of, types_of
 
 MAX_ADDRESS = 4_000
 _LOGO = re.compile(
@@ -46,14 +47,11 @@ def image(
     ``base`` is the page's address, ``site`` the publisher's name.
     """
     logos = {_without_query(address) for address in _logos(stated)}
-    for origin, value in _statements(stated, tree):
+    shown = (("page", value) for value in _pictures_after_headline(tree, headline))
+    for origin, value in chain(_statements(stated, tree), shown):
         address = absolute(value, base)
         if address and _without_query(address) not in logos and not is_of_the_site(address, headline, base, site):
             return Found(address, origin)
-    for value in _pictures_after_headline(tree, headline):
-        address = absolute(value, base)
-        if address and _without_query(address) not in logos and not is_of_the_site(address, headline, base, site):
-            return Found(address, "page")
     return None
 
 

@@ -124,6 +124,11 @@ def text_of(value: Any, limit: int = 5_000) -> str | None:
     return plain(value[: limit * 2])[:limit] or None
 
 
+def letters_of(text: str) -> str:
+    """The letters and digits of a text, case folded: what two texts must share to read the same."""
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
 def plain(value: str) -> str:
     """``value`` on one line, without markup and with its entities (also doubly escaped ones) resolved."""
     if "&" in value:

@@ -16,8 +16,8 @@ from typing import Any
 from lxml.html import HtmlElement
 
 from pipeline.extract.dates import find_date
-from pipeline.extract.metadata import Found, leads_home, letters_of
-from pipeline.extract.structured import Structured, plain, text_of, types_of
+from pipeline.extract.metadata import Found, leads_home
+from pipeline.extract.structured import Structured, letters_of, plain, text_of, types_of
 from pipeline.models import StatedFacts
 
 MAX_KEYWORDS = 50

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pipeline.extract.dates import find_date
 from pipeline.extract.density import columns
 from pipeline.extract.furniture import is_furniture, is_note_on, is_pointer, is_role
+from pipeline.extract.structured import letters_of
 
 _LONGEST_LABEL = 100
 _LONGEST_CAPTION = 140
@@ -71,11 +72,11 @@ def trim(
     ``under_pictures`` are the captions that are known from the page; they lead those that are found.
     """
     # A short one may be the name of something that the story has a heading for.
-    known = {_key(caption) for caption in under_pictures if len(caption.split()) >= _WORDS_OF_CAPTION}
+    known = {letters_of(caption) for caption in under_pictures if len(caption.split()) >= _WORDS_OF_CAPTION}
     kept: list[str] = []
     captions = list(under_pictures)
     removed: list[str] = []
-    title = _key(headline)
+    title = letters_of(headline)
     counters = _counters(blocks)
     long = 0
     for number, block in enumerate(blocks):
@@ -86,7 +87,7 @@ def trim(
                 removed.append(block)
                 continue
             long += columns(block) > _LONGEST_LABEL
-        if _key(block) in known:
+        if letters_of(block) in known:
             continue
         if number < _BEGINNING and _is_byline(block, authors):
             removed.append(block)
@@ -153,7 +154,7 @@ def _is_byline(block: str, authors: tuple[str, ...]) -> bool:
 
 def _repeats(block: str, title: str) -> bool:
     """Whether a line is the headline, maybe behind a word or two ("Fund im Harz Förster findet …")."""
-    key = _key(block)
+    key = letters_of(block)
     return key == title or (
         len(title) > _LONGEST_KICKER and key.endswith(title) and len(key) - len(title) <= _LONGEST_KICKER
     )
@@ -175,7 +176,3 @@ def _is_dateline(block: str) -> bool:
         start = date[2]
         dates += 1
     return dates > 0 and rest <= _BESIDE_DATE * dates
-
-
-def _key(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text.casefold())
